@@ -1,0 +1,279 @@
+//! Bytes in, bytes out: the two row encodings, and the cursor that every decoder reads with.
+//!
+//! A row is encoded by its state's schema alone, the same on every store (docs/format.md 3):
+//!
+//! | encoding | when | integers |
+//! |---|---|---|
+//! | [`Encoding::Fixed`] | every leaf has a fixed width | little-endian, full width |
+//! | [`Encoding::Postcard`] | otherwise | postcard's varints |
+
+use crate::error::{Fault, Malformed};
+
+/// A place to append bytes to.
+pub trait Write {
+    /// Why bytes cannot be appended.
+    type Error;
+
+    /// Appends all of `bytes`.
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Self::Error>;
+}
+
+impl<W: Write + ?Sized> Write for &mut W {
+    type Error = W::Error;
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Self::Error> {
+        (**self).write(bytes)
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl Write for alloc::vec::Vec<u8> {
+    type Error = core::convert::Infallible;
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Self::Error> {
+        self.extend_from_slice(bytes);
+        Ok(())
+    }
+}
+
+/// How the rows of a state are encoded.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Encoding {
+    /// Every leaf at its full width, little-endian; all rows of a value state have one length.
+    Fixed,
+    /// The postcard wire format.
+    Postcard,
+}
+
+impl Encoding {
+    /// Returns the byte that stands for this encoding in a file.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Fixed => 1,
+            Self::Postcard => 2,
+        }
+    }
+
+    /// Returns the encoding that `code` stands for.
+    pub const fn from_code(code: u8) -> Option<Self> {
+        match code {
+            1 => Some(Self::Fixed),
+            2 => Some(Self::Postcard),
+            _ => None,
+        }
+    }
+}
+
+/// Bytes yet to be read, and how far the reading got.
+#[derive(Clone, Copy, Debug)]
+pub struct Reader<'a> {
+    rest: &'a [u8],
+    offset: u64,
+}
+
+impl<'a> Reader<'a> {
+    /// Reads `bytes` from their start.
+    pub const fn new(bytes: &'a [u8]) -> Self {
+        Self { rest: bytes, offset: 0 }
+    }
+
+    /// Reads `bytes`, which stand `offset` bytes into a whole: errors name offsets in the whole.
+    pub const fn at(bytes: &'a [u8], offset: u64) -> Self {
+        Self { rest: bytes, offset }
+    }
+
+    /// Returns the offset of the next byte.
+    pub const fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Returns what is left.
+    pub const fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
+    /// Returns whether nothing is left.
+    pub const fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    /// Returns how many bytes are left.
+    pub const fn len(&self) -> usize {
+        self.rest.len()
+    }
+
+    /// States that `fault` was found at the next byte.
+    pub const fn fault(&self, fault: Fault) -> Malformed {
+        Malformed::new(fault, self.offset)
+    }
+
+    /// Takes the next `count` bytes.
+    pub const fn take(&mut self, count: usize) -> Result<&'a [u8], Malformed> {
+        let Some((head, tail)) = self.rest.split_at_checked(count) else {
+            return Err(self.fault(Fault::End));
+        };
+        self.rest = tail;
+        self.offset = self.offset.saturating_add(count as u64);
+        Ok(head)
+    }
+
+    /// Takes the next `N` bytes as an array.
+    pub const fn array<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
+        let Some((head, tail)) = self.rest.split_first_chunk::<N>() else {
+            return Err(self.fault(Fault::End));
+        };
+        self.rest = tail;
+        self.offset = self.offset.saturating_add(N as u64);
+        Ok(*head)
+    }
+
+    /// Takes one byte.
+    pub const fn byte(&mut self) -> Result<u8, Malformed> {
+        match self.array::<1>() {
+            Ok([byte]) => Ok(byte),
+            Err(end) => Err(end),
+        }
+    }
+
+    /// Takes a little-endian `u16`.
+    pub fn u16(&mut self) -> Result<u16, Malformed> {
+        self.array().map(u16::from_le_bytes)
+    }
+
+    /// Takes a little-endian `u32`.
+    pub fn u32(&mut self) -> Result<u32, Malformed> {
+        self.array().map(u32::from_le_bytes)
+    }
+
+    /// Takes a little-endian `u64`.
+    pub fn u64(&mut self) -> Result<u64, Malformed> {
+        self.array().map(u64::from_le_bytes)
+    }
+
+    /// Takes a little-endian `u128`.
+    pub fn u128(&mut self) -> Result<u128, Malformed> {
+        self.array().map(u128::from_le_bytes)
+    }
+
+    /// Takes a varint of at most `bits` bits, refusing any but its shortest form.
+    ///
+    /// Seven bits a byte, lowest first, the top bit set on all but the last: LEB128, as postcard.
+    pub fn varint(&mut self, bits: u32) -> Result<u128, Malformed> {
+        let start = *self;
+        let mut value = 0u128;
+        let mut shift = 0;
+        loop {
+            let byte = self.byte()?;
+            let low = u128::from(byte & 0x7f);
+            if shift >= bits || (bits - shift < 7 && low >> (bits - shift) != 0) {
+                return Err(start.fault(Fault::Range));
+            }
+            value |= low << shift;
+            shift += 7;
+            if byte & 0x80 == 0 {
+                return if byte == 0 && shift > 7 {
+                    Err(start.fault(Fault::Range))
+                } else {
+                    Ok(value)
+                };
+            }
+        }
+    }
+
+    /// Takes a varint of at most 64 bits.
+    pub fn varint_u64(&mut self) -> Result<u64, Malformed> {
+        // Cannot be cut: `varint` refuses more than 64 bits.
+        self.varint(64).map(|value| value as u64)
+    }
+
+    /// Takes a varint of at most 32 bits.
+    pub fn varint_u32(&mut self) -> Result<u32, Malformed> {
+        self.varint(32).map(|value| value as u32)
+    }
+
+    /// Takes a length as a varint, and refuses one beyond what is left.
+    pub fn length(&mut self) -> Result<usize, Malformed> {
+        let start = *self;
+        match usize::try_from(self.varint_u64()?) {
+            Ok(length) if length <= self.len() => Ok(length),
+            _ => Err(start.fault(Fault::End)),
+        }
+    }
+
+    /// Takes bytes behind their length.
+    pub fn bytes(&mut self) -> Result<&'a [u8], Malformed> {
+        let length = self.length()?;
+        self.take(length)
+    }
+
+    /// Takes text behind its length.
+    pub fn text(&mut self) -> Result<&'a str, Malformed> {
+        let start = *self;
+        core::str::from_utf8(self.bytes()?).map_err(|_| start.fault(Fault::Utf8))
+    }
+
+    /// States that nothing may be left.
+    pub const fn finish(self) -> Result<(), Malformed> {
+        if self.is_empty() { Ok(()) } else { Err(self.fault(Fault::Trailing)) }
+    }
+}
+
+/// Appends `value` as a varint: the shortest LEB128 form.
+pub fn write_varint<W: Write>(mut value: u128, out: &mut W) -> Result<(), W::Error> {
+    let mut bytes = [0; 19];
+    let mut used = 0;
+    for byte in &mut bytes {
+        used += 1;
+        *byte = (value & 0x7f) as u8;
+        value >>= 7;
+        if value == 0 {
+            break;
+        }
+        *byte |= 0x80;
+    }
+    out.write(bytes.get(..used).unwrap_or_default())
+}
+
+/// Appends `bytes` behind their length.
+pub fn write_bytes<W: Write>(bytes: &[u8], out: &mut W) -> Result<(), W::Error> {
+    write_varint(bytes.len() as u128, out)?;
+    out.write(bytes)
+}
+
+/// A writer that only counts.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Count(pub u64);
+
+impl Write for Count {
+    type Error = core::convert::Infallible;
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Self::Error> {
+        self.0 += bytes.len() as u64;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::vec::Vec;
+
+    #[test]
+    fn a_varint_reads_back_and_only_in_its_shortest_form() {
+        for value in [0, 1, 127, 128, 300, u128::from(u64::MAX), u128::MAX] {
+            let mut bytes = Vec::new();
+            write_varint(value, &mut bytes).unwrap();
+            assert_eq!(Reader::new(&bytes).varint(128), Ok(value));
+        }
+        assert_eq!(Reader::new(&[0x80, 0]).varint(64).unwrap_err().fault, Fault::Range);
+        let over = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2];
+        assert_eq!(Reader::new(&over).varint(64).unwrap_err().fault, Fault::Range);
+        assert_eq!(Reader::new(&[0x80]).varint(64).unwrap_err().fault, Fault::End);
+    }
+
+    #[test]
+    fn a_length_beyond_the_bytes_is_refused_before_anything_is_taken() {
+        let mut reader = Reader::new(&[5, 1, 2]);
+        assert_eq!(reader.bytes().unwrap_err(), Malformed::new(Fault::End, 0));
+    }
+}
