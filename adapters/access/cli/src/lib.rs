@@ -1,0 +1,1 @@
+//! The command line: run a job, list its checkpoints.

@@ -1,0 +1,1 @@
+//! Runs a job in one process: sources, keyed subtasks and a sink on threads.

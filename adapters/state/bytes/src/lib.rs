@@ -1,0 +1,1 @@
+//! Typed state on any ordered store of byte rows.

@@ -1,0 +1,1 @@
+//! State in arrays of a size known at compile time, without an allocator.

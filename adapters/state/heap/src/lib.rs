@@ -1,0 +1,1 @@
+//! Typed state on the heap, copied on write while a snapshot reads it.

@@ -1,0 +1,1 @@
+//! Checkpoints in a directory, safe against power loss.

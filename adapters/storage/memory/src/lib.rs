@@ -1,0 +1,1 @@
+//! Checkpoints kept in memory, up to a size.

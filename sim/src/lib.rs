@@ -1,0 +1,1 @@
+//! The deterministic simulator: the real protocol on a simulated disk, under faults.

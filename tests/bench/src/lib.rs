@@ -1,0 +1,1 @@
+//! Measurements against peers and limits, as ratios in one run.
