@@ -15,6 +15,7 @@
 #![no_std]
 #![forbid(unsafe_code)]
 #![warn(clippy::indexing_slicing)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing))]
 
 #[cfg(feature = "alloc")]
 extern crate alloc;
@@ -23,4 +24,5 @@ extern crate std;
 
 pub mod codec;
 pub mod error;
+pub mod page;
 pub mod storage;
