@@ -1,1 +1,3 @@
 //! The deterministic simulator: the real protocol on a simulated disk, under faults.
+
+#![forbid(unsafe_code)]

@@ -1,1 +1,3 @@
 //! Measurements against peers and limits, as ratios in one run.
+
+#![forbid(unsafe_code)]

@@ -1,1 +1,3 @@
 //! What every store must do, as a library that its tests call.
+
+#![forbid(unsafe_code)]

@@ -1,1 +1,3 @@
 //! The command line driven as a process.
+
+#![forbid(unsafe_code)]

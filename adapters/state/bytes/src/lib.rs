@@ -1,1 +1,3 @@
 //! Typed state on any ordered store of byte rows.
+
+#![forbid(unsafe_code)]

@@ -1,1 +1,3 @@
 //! State in arrays of a size known at compile time, without an allocator.
+
+#![forbid(unsafe_code)]

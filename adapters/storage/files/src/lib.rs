@@ -1,1 +1,3 @@
 //! Checkpoints in a directory, safe against power loss.
+
+#![forbid(unsafe_code)]

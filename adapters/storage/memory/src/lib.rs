@@ -1,1 +1,3 @@
 //! Checkpoints kept in memory, up to a size.
+
+#![forbid(unsafe_code)]
