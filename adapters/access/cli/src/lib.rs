@@ -1,3 +1,28 @@
 //! The command line: run a job, list its checkpoints.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`arguments`] | the commands and flags, and what they are refused for |
+//! | [`duration`], [`size`] | the values of flags: `5s`, `10000rows`, `512MiB` |
+//! | [`spec`] | SPECs: `count`, `mean:delay` |
+//! | [`selection`] | which columns of an input a job reads, and how |
+//! | [`cell`] | one cell as a number or as text, and their order |
+//! | [`fields`] | the key of a record |
+//! | [`accumulators`] | what is held per key for a SPEC |
+//! | [`output`] | result rows as CSV, JSON lines or a table |
+//! | [`failure`] | what ends a command, with its exit code |
 
 #![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod accumulators;
+pub mod arguments;
+pub mod cell;
+pub mod duration;
+pub mod failure;
+pub mod fields;
+pub mod output;
+pub mod selection;
+pub mod size;
+pub mod spec;
+mod table;

@@ -1,0 +1,251 @@
+//! What is held per key for a SPEC, and what it comes to.
+//!
+//! `count` is held as a plain `u64`, `last` as a `String`, `distinct` as a map keyed by the cell
+//! and `collect` as a list of cells; the other SPECs need the types here. Each begins as the
+//! result of no value, which is empty.
+
+use std::borrow::Cow;
+use std::error::Error;
+use std::fmt;
+
+use postcard_schema_ng::Schema;
+use serde::{Deserialize, Serialize};
+
+use crate::cell::{Cell, Number, OwnedCell};
+
+/// A sum of numbers: exact while all are whole, a float from the first fraction on.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Schema, Serialize)]
+pub enum Total {
+    /// The sum of whole numbers.
+    Integer(i128),
+    /// The sum of numbers of which at least one is a float.
+    Float(f64),
+}
+
+/// What `sum` holds; nothing until the first value.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Schema, Serialize)]
+pub struct Sum(Option<Total>);
+
+/// What `mean` holds.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Schema, Serialize)]
+pub struct Mean {
+    sum: Total,
+    count: u64,
+}
+
+/// What `min` and `max` hold; nothing until the first value.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Schema, Serialize)]
+pub struct Extreme(Option<OwnedCell>);
+
+/// What a SPEC comes to for one key.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer<'a> {
+    /// There was no value.
+    Nothing,
+    /// A whole number.
+    Integer(i128),
+    /// Any other number.
+    Float(f64),
+    /// Text.
+    Text(Cow<'a, str>),
+}
+
+/// A sum of whole numbers does not fit 128 bits.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Overflow;
+
+impl Total {
+    /// Adds `number`; on overflow nothing is changed.
+    pub fn add(&mut self, number: Number) -> Result<(), Overflow> {
+        *self = match (*self, number) {
+            (Self::Integer(sum), Number::Integer(number)) => {
+                Self::Integer(sum.checked_add(i128::from(number)).ok_or(Overflow)?)
+            }
+            (Self::Integer(sum), Number::Float(number)) => Self::Float(sum as f64 + number),
+            (Self::Float(sum), Number::Integer(number)) => Self::Float(sum + number as f64),
+            (Self::Float(sum), Number::Float(number)) => Self::Float(sum + number),
+        };
+        Ok(())
+    }
+}
+
+impl Default for Total {
+    fn default() -> Self {
+        Self::Integer(0)
+    }
+}
+
+impl Sum {
+    /// Adds `number`; on overflow nothing is changed.
+    pub fn add(&mut self, number: Number) -> Result<(), Overflow> {
+        self.0.get_or_insert_default().add(number)
+    }
+
+    /// Returns the sum.
+    pub const fn answer(&self) -> Answer<'static> {
+        match self.0 {
+            None => Answer::Nothing,
+            Some(Total::Integer(sum)) => Answer::Integer(sum),
+            Some(Total::Float(sum)) => Answer::Float(sum),
+        }
+    }
+}
+
+impl Mean {
+    /// Adds `number`; on overflow nothing is changed.
+    pub fn add(&mut self, number: Number) -> Result<(), Overflow> {
+        let count = self.count.checked_add(1).ok_or(Overflow)?;
+        self.sum.add(number)?;
+        self.count = count;
+        Ok(())
+    }
+
+    /// Returns the mean, always as a float.
+    pub fn answer(&self) -> Answer<'static> {
+        if self.count == 0 {
+            return Answer::Nothing;
+        }
+        let sum = match self.sum {
+            Total::Integer(sum) => sum as f64,
+            Total::Float(sum) => sum,
+        };
+        Answer::Float(sum / self.count as f64)
+    }
+}
+
+impl Extreme {
+    /// Keeps `cell` where it is less than what is held.
+    pub fn lower(&mut self, cell: Cell<'_>) {
+        if self.0.as_ref().is_none_or(|held| cell < held.as_cell()) {
+            self.0 = Some(cell.to_owned());
+        }
+    }
+
+    /// Keeps `cell` where it is greater than what is held.
+    pub fn raise(&mut self, cell: Cell<'_>) {
+        if self.0.as_ref().is_none_or(|held| cell > held.as_cell()) {
+            self.0 = Some(cell.to_owned());
+        }
+    }
+
+    /// Returns the cell that is held.
+    pub fn answer(&self) -> Answer<'_> {
+        match &self.0 {
+            None => Answer::Nothing,
+            Some(OwnedCell::Integer(number)) => Answer::Integer(i128::from(*number)),
+            Some(OwnedCell::Float(number)) => Answer::Float(*number),
+            Some(OwnedCell::Text(text)) => Answer::Text(Cow::Borrowed(text)),
+        }
+    }
+}
+
+impl fmt::Display for Answer<'_> {
+    /// Writes the answer as a CSV cell holds it: `3`, `2.0`, or nothing.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nothing => Ok(()),
+            Self::Integer(number) => write!(f, "{number}"),
+            Self::Float(number) => write!(f, "{number:?}"),
+            Self::Text(text) => f.write_str(text),
+        }
+    }
+}
+
+impl fmt::Display for Overflow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the sum does not fit 128 bits; leave the row out or sum smaller groups")
+    }
+}
+
+impl Error for Overflow {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbers(texts: &[&str]) -> Vec<Number> {
+        texts.iter().map(|text| Number::parse(text).unwrap()).collect()
+    }
+
+    fn sum(texts: &[&str]) -> String {
+        let mut sum = Sum::default();
+        for number in numbers(texts) {
+            sum.add(number).unwrap();
+        }
+        sum.answer().to_string()
+    }
+
+    fn mean(texts: &[&str]) -> String {
+        let mut mean = Mean::default();
+        for number in numbers(texts) {
+            mean.add(number).unwrap();
+        }
+        mean.answer().to_string()
+    }
+
+    fn extremes(texts: &[&str]) -> (String, String) {
+        let (mut min, mut max) = (Extreme::default(), Extreme::default());
+        for cell in texts.iter().filter_map(|text| Cell::parse(text)) {
+            min.lower(cell);
+            max.raise(cell);
+        }
+        (min.answer().to_string(), max.answer().to_string())
+    }
+
+    #[test]
+    fn a_sum_is_whole_until_a_fraction_comes() {
+        assert_eq!(sum(&[]), "");
+        assert_eq!(sum(&["1", "2", "-5"]), "-2");
+        assert_eq!(sum(&["1", "2.0"]), "3.0");
+        assert_eq!(sum(&["0.5", "1", "2"]), "3.5");
+        assert_eq!(sum(&["9223372036854775807", "9223372036854775807"]), "18446744073709551614");
+        assert_eq!(sum(&["inf", "1"]), "inf");
+        assert_eq!(sum(&["inf", "-inf"]), "NaN");
+    }
+
+    #[test]
+    fn a_sum_beyond_128_bits_is_an_error_and_changes_nothing() {
+        let mut sum = Sum(Some(Total::Integer(i128::MAX)));
+        assert_eq!(sum.add(Number::Integer(1)), Err(Overflow));
+        assert_eq!(sum.answer(), Answer::Integer(i128::MAX));
+        let mut mean = Mean { sum: Total::Integer(i128::MIN), count: 3 };
+        assert_eq!(mean.add(Number::Integer(-1)), Err(Overflow));
+        assert_eq!(mean, Mean { sum: Total::Integer(i128::MIN), count: 3 });
+    }
+
+    #[test]
+    fn a_mean_prints_as_a_float() {
+        assert_eq!(mean(&[]), "");
+        assert_eq!(mean(&["1", "3"]), "2.0");
+        assert_eq!(mean(&["1", "2"]), "1.5");
+        assert_eq!(mean(&["1.5", "2"]), "1.75");
+    }
+
+    #[test]
+    fn extremes_order_numbers_before_text() {
+        assert_eq!(extremes(&[]), (String::new(), String::new()));
+        assert_eq!(extremes(&["10", "9", "9.5"]), ("9".into(), "10".into()));
+        assert_eq!(extremes(&["b", "1", "a"]), ("1".into(), "b".into()));
+        assert_eq!(extremes(&["", "1e3"]), ("1000.0".into(), "1000.0".into()));
+        assert_eq!(extremes(&["NaN", "1", "-inf"]), ("-inf".into(), "NaN".into()));
+    }
+
+    #[test]
+    fn extremes_do_not_depend_on_the_order_of_rows() {
+        let texts = ["1", "1.0", "0", "-0.0", "0.0", "x"];
+        let reversed: Vec<_> = texts.iter().rev().copied().collect();
+        assert_eq!(extremes(&texts), extremes(&reversed));
+    }
+
+    #[test]
+    fn what_is_held_comes_back_from_its_encoding() {
+        let mut sum = Sum::default();
+        sum.add(Number::Integer(-3)).unwrap();
+        let mut mean = Mean::default();
+        mean.add(Number::Float(0.5)).unwrap();
+        let mut extreme = Extreme::default();
+        extreme.raise(Cell::Text("z"));
+        let bytes = postcard::to_allocvec(&(sum, mean, &extreme)).unwrap();
+        assert_eq!(postcard::from_bytes(&bytes), Ok((sum, mean, extreme)));
+    }
+}

@@ -1,0 +1,458 @@
+//! The commands and their flags.
+
+use std::ffi::OsString;
+use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
+use std::path::{Path, PathBuf};
+
+use clap::builder::styling::Styles;
+use clap::error::ErrorKind;
+use clap::{ArgAction, Args, ColorChoice, Parser, Subcommand, ValueEnum};
+
+use crate::duration::Every;
+use crate::failure::Failure;
+use crate::size::parse_size;
+use crate::spec::Spec;
+
+/// Stream state that holds water: compute per key over files and pipes, exactly once, across
+/// crashes.
+#[derive(Debug, Parser)]
+#[command(name = "holdwater", version, color = ColorChoice::Auto, styles = Styles::plain())]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+#[non_exhaustive]
+pub enum Command {
+    /// Compute SPECs per key over inputs, with checkpoints to resume from
+    Run(Box<Run>),
+    /// List the checkpoints of a directory
+    List(List),
+}
+
+/// A job as the command line describes it.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = RUN_EXAMPLES)]
+pub struct Run {
+    /// A file of records, or - for standard input; may be given several times
+    #[arg(long, required = true, value_name = "PATH|-", help_heading = "Input")]
+    pub input: Vec<PathBuf>,
+    /// The format of all inputs [default: jsonl for .jsonl and .ndjson, else csv]
+    #[arg(long, value_enum, help_heading = "Input")]
+    pub format: Option<Format>,
+    /// What a bad row does: a wrong number of cells, text where a number is needed, no UTF-8
+    #[arg(long, value_enum, default_value_t, value_name = "WHAT", help_heading = "Input")]
+    pub bad_rows: BadRows,
+    /// At most so many rows per second, all inputs together
+    #[arg(long, value_name = "ROWS_PER_S", help_heading = "Input")]
+    pub rate: Option<NonZeroU64>,
+
+    /// The fields that make up the key, written as in a CSV line
+    #[arg(long, value_parser = parse_key, value_name = "FIELD[,FIELD]", help_heading = "Job")]
+    pub key: KeyFields,
+    /// What to compute: count, sum:F, min:F, max:F, mean:F, last:F, distinct:F or collect:F
+    #[arg(
+        long,
+        required = true,
+        num_args = 1..,
+        action = ArgAction::Append,
+        value_name = "SPEC",
+        help_heading = "Job"
+    )]
+    pub agg: Vec<Spec>,
+
+    /// The file to write results to, put in place at the end [default: standard output]
+    #[arg(long, value_name = "PATH", help_heading = "Output")]
+    pub output: Option<PathBuf>,
+    /// The format of results [default: jsonl for an output .jsonl or .ndjson, else csv; on a
+    /// terminal a table]
+    #[arg(long, value_enum, value_name = "FORMAT", help_heading = "Output")]
+    pub format_out: Option<Format>,
+    /// Whether a line on standard error shows how far the job is
+    #[arg(long, value_enum, default_value_t, value_name = "WHEN", help_heading = "Output")]
+    pub progress: Progress,
+
+    /// The directory of checkpoints; a job that finds its own there resumes from them
+    #[arg(long, value_name = "DIR", help_heading = "Checkpoints")]
+    pub checkpoints: Option<PathBuf>,
+    /// How often a checkpoint is taken: 10000rows, 5s
+    #[arg(long, default_value = "10s", value_name = "ROWS|TIME", help_heading = "Checkpoints")]
+    pub checkpoint_every: Every,
+    /// How many of the newest checkpoints are kept
+    #[arg(long, default_value = "3", value_name = "N", help_heading = "Checkpoints")]
+    pub retain: NonZeroUsize,
+    /// Every so many checkpoints one is written in full, the others hold what changed
+    #[arg(long, default_value = "10", value_name = "N", help_heading = "Checkpoints")]
+    pub full_every: NonZeroU32,
+    /// Write every part of a checkpoint before the next record, for debugging
+    #[arg(long, help_heading = "Checkpoints")]
+    pub sync_snapshots: bool,
+    /// Start from this checkpoint: a directory, DIR@ID as list prints it, or a manifest
+    #[arg(long, value_name = "CHECKPOINT", conflicts_with = "fresh", help_heading = "Checkpoints")]
+    pub from: Option<String>,
+    /// Start anew beside the checkpoints that are there; they are kept but never resumed
+    #[arg(long, help_heading = "Checkpoints")]
+    pub fresh: bool,
+    /// How often a row counts after a crash: exactly once, or at least once and faster
+    #[arg(long, value_enum, default_value_t, value_name = "WHICH", help_heading = "Checkpoints")]
+    pub guarantee: Guarantee,
+
+    /// The most memory that state may take, such as 512MiB [default: no limit]
+    #[arg(long, value_parser = parse_size, value_name = "SIZE", help_heading = "Resources")]
+    pub memory_limit: Option<u64>,
+    /// How many subtasks share the keys [default: the number of cores]
+    #[arg(long, value_name = "N", help_heading = "Resources")]
+    pub parallelism: Option<NonZeroUsize>,
+    /// How many groups keys are divided into; fixed for the life of a job [default: that of the
+    /// checkpoint, else 128]
+    #[arg(
+        long,
+        value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_KEY_GROUPS)),
+        value_name = "N",
+        help_heading = "Resources"
+    )]
+    pub key_groups: Option<u16>,
+}
+
+/// What to list.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = LIST_EXAMPLES)]
+pub struct List {
+    /// The directory of checkpoints
+    pub dir: PathBuf,
+    /// One JSON object per checkpoint
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// The names of the key fields, in the order in which they make up the key.
+pub type KeyFields = Box<[String]>;
+
+/// How records or rows are written.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum Format {
+    /// Comma-separated values, RFC 4180, with a header
+    Csv,
+    /// One JSON object per line
+    Jsonl,
+}
+
+/// What a bad row does.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
+pub enum BadRows {
+    /// End the job with exit code 1
+    #[default]
+    Fail,
+    /// Leave it out; their number is shown at the end
+    Skip,
+}
+
+/// How often a row counts after a crash.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
+pub enum Guarantee {
+    /// Exactly once
+    #[default]
+    ExactlyOnce,
+    /// At least once; some may count twice
+    AtLeastOnce,
+}
+
+/// Whether progress is shown.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
+pub enum Progress {
+    /// Where standard error is a terminal
+    #[default]
+    Auto,
+    /// Not at all
+    Never,
+}
+
+/// Why there is no command to carry out.
+#[derive(Debug)]
+pub enum Refusal {
+    /// Help or the version was asked for: print it to standard output and exit 0.
+    Shown(String),
+    /// The command line is wrong.
+    Failure(Failure),
+}
+
+impl Arguments {
+    /// Reads a command line, the name of the program first.
+    pub fn read<T: Into<OsString> + Clone>(
+        arguments: impl IntoIterator<Item = T>,
+    ) -> Result<Command, Refusal> {
+        let command = Self::try_parse_from(arguments).map_err(|error| match error.kind() {
+            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+                Refusal::Shown(error.render().to_string())
+            }
+            _ => Refusal::Failure(Failure::Usage(one_line(&error.render().to_string()))),
+        })?;
+        match &command.command {
+            Command::Run(run) => run.check().map_err(Refusal::Failure)?,
+            Command::List(_) => {}
+        }
+        Ok(command.command)
+    }
+}
+
+impl Run {
+    /// Returns the names of the result's columns: the key fields, then the SPECs as given.
+    pub fn columns(&self) -> Vec<String> {
+        self.key.iter().cloned().chain(self.agg.iter().map(Spec::to_string)).collect()
+    }
+
+    /// Returns the number of key groups, where `stored` is that of the checkpoint resumed from.
+    /// Not given, it is the stored one, else 128.
+    pub fn key_groups(&self, stored: Option<u16>) -> u16 {
+        self.key_groups.or(stored).unwrap_or(DEFAULT_KEY_GROUPS)
+    }
+
+    /// Returns the format of the file that results are written to.
+    pub fn output_format(&self, path: &Path) -> Format {
+        self.format_out.unwrap_or_else(|| Format::of(path))
+    }
+
+    fn check(&self) -> Result<(), Failure> {
+        let usage = |text: String| Err(Failure::Usage(text));
+        let columns = self.columns();
+        for (index, name) in columns.iter().enumerate() {
+            if columns[..index].contains(name) {
+                return usage(format!(
+                    "two columns are called {name}; name each key field and SPEC once"
+                ));
+            }
+        }
+        if self.input.iter().filter(|path| path.as_os_str() == "-").count() > 1 {
+            return usage("standard input can be read once; give --input - once".to_owned());
+        }
+        if let (Some(parallelism), Some(groups)) = (self.parallelism, self.key_groups) {
+            check_parallelism(parallelism, groups)?;
+        } else if let Some(parallelism) = self.parallelism
+            && parallelism.get() > usize::from(MAX_KEY_GROUPS)
+        {
+            check_parallelism(parallelism, MAX_KEY_GROUPS)?;
+        }
+        Ok(())
+    }
+}
+
+impl Format {
+    /// Returns the format that the ending of `path` stands for.
+    pub fn of(path: &Path) -> Self {
+        match path.extension() {
+            Some(ending)
+                if ending.eq_ignore_ascii_case("jsonl")
+                    || ending.eq_ignore_ascii_case("ndjson") =>
+            {
+                Self::Jsonl
+            }
+            _ => Self::Csv,
+        }
+    }
+}
+
+/// States whether so many subtasks can share the groups: each needs at least one.
+pub fn check_parallelism(parallelism: NonZeroUsize, key_groups: u16) -> Result<(), Failure> {
+    if parallelism.get() > usize::from(key_groups) {
+        return Err(Failure::Usage(format!(
+            "--parallelism {parallelism} is more than the {key_groups} key groups; \
+             lower it, or start a new job with more --key-groups"
+        )));
+    }
+    Ok(())
+}
+
+fn parse_key(text: &str) -> Result<KeyFields, String> {
+    let mut reader =
+        csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
+    let mut lines = reader.records();
+    let (Some(Ok(fields)), None) = (lines.next(), lines.next()) else {
+        return Err("expected field names as in a CSV line, such as origin,destination".to_owned());
+    };
+    Ok(fields.iter().map(str::to_owned).collect())
+}
+
+/// Reduces a message of clap to one line: what is wrong and its tips, without the usage.
+fn one_line(message: &str) -> String {
+    let told = message.lines().take_while(|line| !line.starts_with("Usage:"));
+    let words: Vec<_> = told
+        .filter(|line| !line.starts_with("For more information"))
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect();
+    let line = words.join(" ");
+    format!("{}; see holdwater --help", line.strip_prefix("error: ").unwrap_or(&line))
+}
+
+/// The most key groups that a job can have.
+pub const MAX_KEY_GROUPS: u16 = 1 << 15;
+
+const DEFAULT_KEY_GROUPS: u16 = 128;
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  Flights per origin, to the terminal:
+    holdwater run --input flights.csv --key origin --agg count mean:delay distinct:destination
+
+  The same into a file, with checkpoints; killed and given again it resumes:
+    holdwater run --input flights.csv --key origin --agg count sum:delay \\
+        --output out.csv --checkpoints checkpoints --checkpoint-every 10000rows
+
+  Two inputs and a key of two fields, as JSON lines:
+    holdwater run --input a.csv --input b.csv --key origin,destination --agg max:delay \\
+        --format-out jsonl
+
+Exit codes: 0 done, 1 data, I/O or resources, 2 usage, 3 checkpoints or input are not as expected.";
+
+const LIST_EXAMPLES: &str = "\
+Examples:
+    holdwater list checkpoints
+    holdwater list checkpoints --json";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    const JOB: &str = "run --input flights.csv --key origin --agg count";
+
+    fn read(line: &str) -> Result<Command, Refusal> {
+        Arguments::read(std::iter::once("holdwater").chain(line.split_whitespace()))
+    }
+
+    fn run(line: &str) -> Run {
+        match read(line) {
+            Ok(Command::Run(run)) => *run,
+            other => panic!("{line}: {other:?}"),
+        }
+    }
+
+    fn refused(line: &str) -> String {
+        let Err(Refusal::Failure(failure)) = read(line) else { panic!("accepted: {line}") };
+        assert_eq!(failure.exit_code(), 2, "{line}");
+        let text = failure.to_string();
+        assert!(!text.contains('\n') && text.len() < 300, "{text}");
+        text
+    }
+
+    #[test]
+    fn the_flags_are_well_formed() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn defaults_are_those_of_the_contract() {
+        let run = run(JOB);
+        assert_eq!(run.checkpoint_every, "10s".parse().unwrap());
+        assert_eq!((run.retain.get(), run.full_every.get()), (3, 10));
+        assert_eq!(run.key_groups(None), 128);
+        assert_eq!(run.key_groups(Some(7)), 7);
+        assert_eq!(run.guarantee, Guarantee::ExactlyOnce);
+        assert_eq!(run.bad_rows, BadRows::Fail);
+        assert_eq!(run.progress, Progress::Auto);
+        assert_eq!((run.output, run.format, run.format_out), (None, None, None));
+        assert_eq!((run.parallelism, run.memory_limit, run.rate), (None, None, None));
+        assert_eq!((run.from, run.fresh, run.sync_snapshots), (None, false, false));
+    }
+
+    #[test]
+    fn every_flag_is_read() {
+        let run = run("run --input a.jsonl --input - --format jsonl --key a,b --agg count sum:x \
+                       --agg mean:x --output out --format-out jsonl --memory-limit 512MiB \
+                       --checkpoints dir --checkpoint-every 10000rows --retain 5 --full-every 4 \
+                       --parallelism 2 --key-groups 16 --guarantee at-least-once --rate 100 \
+                       --from dir@7 --bad-rows skip --progress never --sync-snapshots");
+        assert_eq!(run.input, [PathBuf::from("a.jsonl"), PathBuf::from("-")]);
+        assert_eq!(run.columns(), ["a", "b", "count", "sum:x", "mean:x"]);
+        assert_eq!((run.format, run.format_out), (Some(Format::Jsonl), Some(Format::Jsonl)));
+        assert_eq!(run.memory_limit, Some(512 << 20));
+        assert_eq!(run.checkpoint_every, "10000rows".parse().unwrap());
+        assert_eq!((run.retain.get(), run.full_every.get()), (5, 4));
+        assert_eq!(run.parallelism.unwrap().get(), 2);
+        assert_eq!(run.key_groups(Some(7)), 16);
+        assert_eq!(run.guarantee, Guarantee::AtLeastOnce);
+        assert_eq!(run.rate.unwrap().get(), 100);
+        assert_eq!(run.from.as_deref(), Some("dir@7"));
+        assert_eq!((run.bad_rows, run.progress), (BadRows::Skip, Progress::Never));
+        assert!(run.sync_snapshots);
+    }
+
+    #[test]
+    fn the_key_is_written_as_a_csv_line() {
+        let key = |text| parse_key(text).unwrap().to_vec();
+        assert_eq!(key("a,b"), ["a", "b"]);
+        assert_eq!(key("\"a,b\",\"say \"\"x\"\"\""), ["a,b", "say \"x\""]);
+        assert_eq!(key("a b"), ["a b"]);
+        assert!(parse_key("").is_err());
+        assert!(parse_key("a\nb").is_err());
+    }
+
+    #[test]
+    fn a_format_follows_the_ending() {
+        for (path, format) in [
+            ("a.jsonl", Format::Jsonl),
+            ("a.ndjson", Format::Jsonl),
+            ("a.JSONL", Format::Jsonl),
+            ("a.csv", Format::Csv),
+            ("a.json", Format::Csv),
+            ("jsonl", Format::Csv),
+            ("-", Format::Csv),
+        ] {
+            assert_eq!(Format::of(Path::new(path)), format, "{path}");
+        }
+        assert_eq!(run(JOB).output_format(Path::new("o.jsonl")), Format::Jsonl);
+        let forced = run(&format!("{JOB} --format-out csv"));
+        assert_eq!(forced.output_format(Path::new("o.jsonl")), Format::Csv);
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused_in_one_line_that_says_what() {
+        for (line, said) in [
+            ("", "holdwater --help"),
+            ("walk", "walk"),
+            ("run", "--input"),
+            ("run --input a --key b", "--agg"),
+            (&format!("{JOB} --agg"), "--agg"),
+            (&format!("{JOB} --agg median:x"), "expected count"),
+            (&format!("{JOB} --agg count"), "two columns are called count"),
+            (&format!("{JOB} --agg max:x max:x"), "two columns are called max:x"),
+            ("run --input a --key count --agg count", "two columns are called count"),
+            ("run --input a --key b,b --agg count", "two columns are called b"),
+            ("run --input - --input - --key b --agg count", "standard input"),
+            (&format!("{JOB} --parallelism 9 --key-groups 8"), "8 key groups"),
+            (&format!("{JOB} --parallelism 32769"), "32768 key groups"),
+            (&format!("{JOB} --parallelism 0"), "--parallelism"),
+            (&format!("{JOB} --key-groups 0"), "--key-groups"),
+            (&format!("{JOB} --key-groups 32769"), "--key-groups"),
+            (&format!("{JOB} --retain 0"), "--retain"),
+            (&format!("{JOB} --rate 0"), "--rate"),
+            (&format!("{JOB} --fresh --from dir"), "--from"),
+            (&format!("{JOB} --checkpoint-every 5"), "10000rows or 5s"),
+            (&format!("{JOB} --memory-limit 5x"), "512MiB"),
+            (&format!("{JOB} --format xml"), "csv, jsonl"),
+            (&format!("{JOB} --outputs x"), "--output"),
+            (&format!("{JOB} --window 1d"), "--window"),
+            (&format!("{JOB} positional"), "positional"),
+            ("list", "<DIR>"),
+            ("list a b", "'b'"),
+        ] {
+            let text = refused(line);
+            assert!(text.contains(said), "{line}: {text}");
+        }
+    }
+
+    #[test]
+    fn help_and_version_are_shown_with_examples() {
+        let shown = |line| match read(line) {
+            Err(Refusal::Shown(text)) => text,
+            other => panic!("{line}: {other:?}"),
+        };
+        assert!(shown("--version").starts_with("holdwater "));
+        assert!(shown("--help").contains("list"));
+        assert!(shown("run --help").contains("Examples:"));
+        assert!(shown("list --help").contains("--json"));
+    }
+}
