@@ -7,6 +7,11 @@
 //! | [`Encoding::Fixed`] | every leaf has a fixed width | little-endian, full width |
 //! | [`Encoding::Postcard`] | otherwise | postcard's varints |
 
+mod fixed;
+mod value;
+
+pub use self::value::{EncodeError, decode, encode};
+
 use crate::error::{Fault, Malformed};
 
 /// A place to append bytes to.

@@ -81,6 +81,8 @@ pub enum Fault {
     Trailing,
     /// Text that is not UTF-8.
     Utf8,
+    /// Sound bytes that the type they are read into does not accept.
+    Value,
     /// Written by a newer format version than this program knows.
     Version,
 }
@@ -97,6 +99,7 @@ impl fmt::Display for Fault {
             Self::Range => "number out of range",
             Self::Trailing => "trailing bytes",
             Self::Utf8 => "text is not UTF-8",
+            Self::Value => "value not accepted by its type",
             Self::Version => "newer format version",
         })
     }

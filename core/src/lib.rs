@@ -25,4 +25,5 @@ extern crate std;
 pub mod codec;
 pub mod error;
 pub mod page;
+pub mod schema;
 pub mod storage;

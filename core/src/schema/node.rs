@@ -1,0 +1,418 @@
+use core::convert::Infallible;
+
+use super::emit::Fingerprint;
+use crate::codec::{Encoding, Reader, Write, write_bytes, write_varint};
+use crate::error::{Fault, Malformed};
+use crate::schema::{FIXED_BYTES_MAX, SCHEMA_BYTES_MAX, SCHEMA_DEPTH_MAX, SCHEMA_MEMBERS_MAX};
+
+/// A view of a stored schema.
+///
+/// Its bytes were checked once; looking at it is then free of errors and of allocation. Two
+/// schemas are equal if their bytes are, notes included; for what matters to a row compare
+/// [`fingerprint`](Self::fingerprint)s.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Schema<'a> {
+    /// Exactly one node, behind its notes.
+    bytes: &'a [u8],
+}
+
+impl<'a> Schema<'a> {
+    /// Checks that `bytes` are exactly one schema within the limits of this format.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, Malformed> {
+        let mut reader = Reader::new(bytes);
+        if bytes.len() > SCHEMA_BYTES_MAX {
+            return Err(reader.fault(Fault::Budget));
+        }
+        verify(&mut reader, 1)?;
+        reader.finish()?;
+        Ok(Self { bytes })
+    }
+
+    /// Views bytes that were checked before.
+    #[cfg(feature = "alloc")]
+    pub(super) const fn checked(bytes: &'a [u8]) -> Self {
+        Self { bytes }
+    }
+
+    /// Returns the stored form.
+    pub const fn bytes(self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// Returns the name of the type that was written, if it had one.
+    pub fn name(self) -> Option<&'a str> {
+        let mut reader = Reader::new(self.bytes);
+        loop {
+            match sound(reader.byte()) {
+                NAME => return Some(sound(reader.text())),
+                LIMIT => _ = sound(reader.varint_u64()),
+                _ => return None,
+            }
+        }
+    }
+
+    /// Returns what a value of this schema is.
+    #[inline]
+    pub fn kind(self) -> Kind<'a> {
+        sound(self.read())
+    }
+
+    /// Returns how rows of this schema are encoded: it follows from the schema alone.
+    pub fn encoding(self) -> Encoding {
+        if self.fixed_len().is_some() { Encoding::Fixed } else { Encoding::Postcard }
+    }
+
+    /// Returns the length of every row of this schema if all its leaves have a fixed width.
+    pub fn fixed_len(self) -> Option<usize> {
+        usize::try_from(self.width()?).ok()
+    }
+
+    /// Returns a number that is equal for schemas of the same bytes: XXH3-64 over the schema
+    /// without notes.
+    pub fn fingerprint(self) -> u64 {
+        let mut out = Fingerprint::new();
+        let Ok(()) = self.digest(&mut out);
+        out.finish()
+    }
+
+    fn read(self) -> Result<Kind<'a>, Malformed> {
+        let mut reader = Reader::new(self.bytes);
+        let code = skip_notes(&mut reader)?;
+        if let Some(leaf) = Leaf::from_code(code) {
+            return Ok(Kind::Leaf(leaf));
+        }
+        let mut body = Reader::new(reader.bytes()?);
+        Ok(match code {
+            OPTION => Kind::Option(Self::take(&mut body)?),
+            SEQ => Kind::Seq(Self::take(&mut body)?),
+            MAP => Kind::Map { key: Self::take(&mut body)?, value: Self::take(&mut body)? },
+            ARRAY => Kind::Array { count: body.varint_u32()?, element: Self::take(&mut body)? },
+            TUPLE => Kind::Tuple(Members::read(body, false)?),
+            STRUCT => Kind::Struct(Members::read(body, true)?),
+            ENUM => Kind::Enum(Members::read(body, true)?),
+            _ => return Err(reader.fault(Fault::Range)),
+        })
+    }
+
+    /// Takes the next node of a checked schema.
+    fn take(reader: &mut Reader<'a>) -> Result<Self, Malformed> {
+        let start = reader.rest();
+        if Leaf::from_code(skip_notes(reader)?).is_none() {
+            reader.bytes()?;
+        }
+        let bytes = start.get(..start.len() - reader.len()).unwrap_or_default();
+        Ok(Self { bytes })
+    }
+
+    fn width(self) -> Option<u64> {
+        let width = match self.kind() {
+            Kind::Leaf(leaf) => leaf.width()?,
+            Kind::Array { count, element } => u64::from(count).checked_mul(element.width()?)?,
+            Kind::Tuple(members) | Kind::Struct(members) => {
+                let mut sum = 0u64;
+                for schema in members.schemas() {
+                    sum = sum.checked_add(schema.width()?)?;
+                }
+                sum
+            }
+            _ => return None,
+        };
+        (width <= FIXED_BYTES_MAX).then_some(width)
+    }
+
+    fn digest(self, out: &mut Fingerprint) -> Result<(), Infallible> {
+        let kind = self.kind();
+        out.write(&[kind.code()])?;
+        match kind {
+            Kind::Leaf(_) => Ok(()),
+            Kind::Option(inner) | Kind::Seq(inner) => inner.digest(out),
+            Kind::Map { key, value } => {
+                key.digest(out)?;
+                value.digest(out)
+            }
+            Kind::Array { count, element } => {
+                write_varint(count.into(), out)?;
+                element.digest(out)
+            }
+            Kind::Tuple(mut members) | Kind::Struct(mut members) | Kind::Enum(mut members) => {
+                write_varint(members.len() as u128, out)?;
+                let named = members.named;
+                members.try_for_each(|member| {
+                    if named {
+                        write_bytes(member.name.as_bytes(), out)?;
+                    }
+                    member.schema.digest(out)
+                })
+            }
+        }
+    }
+}
+
+/// What a value is, one level deep.
+///
+/// Newtypes and tuple structs are not told from what they hold: their bytes are the same.
+#[derive(Clone, Copy, Debug)]
+pub enum Kind<'a> {
+    /// As many elements as the schema says, all of one schema.
+    Array {
+        /// How many: two or more.
+        count: u32,
+        /// What each is.
+        element: Schema<'a>,
+    },
+    /// One of several variants, told by its index.
+    Enum(Members<'a>),
+    /// A value without parts.
+    Leaf(Leaf),
+    /// Pairs, in the order they were written.
+    Map {
+        /// The first of each pair.
+        key: Schema<'a>,
+        /// The second of each pair.
+        value: Schema<'a>,
+    },
+    /// A value or none.
+    Option(Schema<'a>),
+    /// Any number of elements.
+    Seq(Schema<'a>),
+    /// Named fields.
+    Struct(Members<'a>),
+    /// Elements told by their place.
+    Tuple(Members<'a>),
+}
+
+impl Kind<'_> {
+    /// Returns the word for this kind: the name of the Rust type, or what sort of type it is.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Array { .. } => "array",
+            Self::Enum(_) => "enum",
+            Self::Leaf(leaf) => leaf.word(),
+            Self::Map { .. } => "map",
+            Self::Option(_) => "option",
+            Self::Seq(_) => "sequence",
+            Self::Struct(_) => "struct",
+            Self::Tuple(_) => "tuple",
+        }
+    }
+
+    const fn code(&self) -> u8 {
+        match self {
+            Self::Array { .. } => ARRAY,
+            Self::Enum(_) => ENUM,
+            Self::Leaf(leaf) => leaf.code(),
+            Self::Map { .. } => MAP,
+            Self::Option(_) => OPTION,
+            Self::Seq(_) => SEQ,
+            Self::Struct(_) => STRUCT,
+            Self::Tuple(_) => TUPLE,
+        }
+    }
+}
+
+macro_rules! leaves {
+    ($($leaf:ident $code:literal $word:literal $width:expr,)*) => {
+        /// A value without parts.
+        #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+        pub enum Leaf {
+            $(#[doc = concat!("`", $word, "`.")] $leaf = $code,)*
+        }
+
+        impl Leaf {
+            /// Returns the byte that stands for this leaf in a stored schema.
+            pub const fn code(self) -> u8 {
+                self as u8
+            }
+
+            /// Returns the leaf that `code` stands for.
+            pub const fn from_code(code: u8) -> Option<Self> {
+                match code {
+                    $($code => Some(Self::$leaf),)*
+                    _ => None,
+                }
+            }
+
+            /// Returns the name of the Rust type.
+            pub const fn word(self) -> &'static str {
+                match self { $(Self::$leaf => $word,)* }
+            }
+
+            /// Returns the bytes of every value in the fixed-width encoding, if it has that.
+            pub const fn width(self) -> Option<u64> {
+                match self { $(Self::$leaf => $width,)* }
+            }
+        }
+    };
+}
+
+leaves! {
+    Unit 0x01 "()" Some(0),
+    Bool 0x02 "bool" Some(1),
+    Char 0x03 "char" Some(4),
+    U8 0x04 "u8" Some(1),
+    U16 0x05 "u16" Some(2),
+    U32 0x06 "u32" Some(4),
+    U64 0x07 "u64" Some(8),
+    U128 0x08 "u128" Some(16),
+    I8 0x09 "i8" Some(1),
+    I16 0x0a "i16" Some(2),
+    I32 0x0b "i32" Some(4),
+    I64 0x0c "i64" Some(8),
+    I128 0x0d "i128" Some(16),
+    F32 0x0e "f32" Some(4),
+    F64 0x0f "f64" Some(8),
+    String 0x10 "String" None,
+    Bytes 0x11 "bytes" None,
+}
+
+/// A field of a struct, a variant of an enum or an element of a tuple.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Member<'a> {
+    /// Its name; empty for an element of a tuple.
+    pub name: &'a str,
+    /// What it holds; of a variant without data the unit.
+    pub schema: Schema<'a>,
+}
+
+/// The members of a struct, enum or tuple, in the order of their bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Members<'a> {
+    reader: Reader<'a>,
+    left: usize,
+    named: bool,
+}
+
+impl<'a> Members<'a> {
+    fn read(mut reader: Reader<'a>, named: bool) -> Result<Self, Malformed> {
+        let left = reader.varint_u32()? as usize;
+        Ok(Self { reader, left, named })
+    }
+
+    /// Returns whether members have names: fields and variants do, elements of tuples do not.
+    pub const fn named(&self) -> bool {
+        self.named
+    }
+
+    /// Returns what each member holds, without looking at its name.
+    pub(crate) fn schemas(mut self) -> impl Iterator<Item = Schema<'a>> {
+        core::iter::from_fn(move || {
+            self.left = self.left.checked_sub(1)?;
+            if self.named {
+                sound(self.reader.bytes());
+            }
+            Some(sound(Schema::take(&mut self.reader)))
+        })
+    }
+}
+
+impl<'a> Iterator for Members<'a> {
+    type Item = Member<'a>;
+
+    fn next(&mut self) -> Option<Member<'a>> {
+        self.left = self.left.checked_sub(1)?;
+        let name = if self.named { sound(self.reader.text()) } else { "" };
+        Some(Member { name, schema: sound(Schema::take(&mut self.reader)) })
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
+impl ExactSizeIterator for Members<'_> {}
+
+/// Checks the next node, at `depth` nodes and notes from the top.
+fn verify(reader: &mut Reader<'_>, depth: usize) -> Result<(), Malformed> {
+    let start = *reader;
+    if depth > SCHEMA_DEPTH_MAX {
+        return Err(start.fault(Fault::Budget));
+    }
+    let code = reader.byte()?;
+    if Leaf::from_code(code).is_some() {
+        return Ok(());
+    }
+    match code {
+        NAME => {
+            reader.text()?;
+            return verify(reader, depth + 1);
+        }
+        LIMIT => {
+            reader.varint_u64()?;
+            return verify(reader, depth + 1);
+        }
+        _ => {}
+    }
+    let length = reader.length()?;
+    let offset = reader.offset();
+    let mut body = Reader::at(reader.take(length)?, offset);
+    match code {
+        OPTION | SEQ => verify(&mut body, depth + 1)?,
+        MAP => {
+            verify(&mut body, depth + 1)?;
+            verify(&mut body, depth + 1)?;
+        }
+        ARRAY => {
+            let count = body;
+            if body.varint_u32()? < 2 {
+                return Err(count.fault(Fault::Range));
+            }
+            verify(&mut body, depth + 1)?;
+        }
+        TUPLE => verify_members(&mut body, depth, false)?,
+        STRUCT | ENUM => verify_members(&mut body, depth, true)?,
+        _ => return Err(start.fault(Fault::Range)),
+    }
+    body.finish()
+}
+
+fn verify_members(body: &mut Reader<'_>, depth: usize, named: bool) -> Result<(), Malformed> {
+    let start = *body;
+    let count = body.varint_u32()? as usize;
+    if count > SCHEMA_MEMBERS_MAX {
+        return Err(start.fault(Fault::Budget));
+    }
+    let first = *body;
+    for index in 0..count {
+        if named {
+            let place = *body;
+            let name = body.text()?;
+            let mut earlier = first;
+            for _ in 0..index {
+                if earlier.bytes()? == name.as_bytes() {
+                    return Err(place.fault(Fault::Duplicate));
+                }
+                Schema::take(&mut earlier)?;
+            }
+        }
+        verify(body, depth + 1)?;
+    }
+    Ok(())
+}
+
+fn skip_notes(reader: &mut Reader<'_>) -> Result<u8, Malformed> {
+    loop {
+        match reader.byte()? {
+            NAME => _ = reader.bytes()?,
+            LIMIT => _ = reader.varint_u64()?,
+            code => return Ok(code),
+        }
+    }
+}
+
+/// Unwraps what was read from a schema that was checked.
+fn sound<T>(read: Result<T, Malformed>) -> T {
+    match read {
+        Ok(value) => value,
+        Err(error) => panic!("a checked schema does not read back: {error}"),
+    }
+}
+
+pub(super) const OPTION: u8 = 0x20;
+pub(super) const SEQ: u8 = 0x21;
+pub(super) const MAP: u8 = 0x22;
+pub(super) const ARRAY: u8 = 0x23;
+pub(super) const TUPLE: u8 = 0x24;
+pub(super) const STRUCT: u8 = 0x25;
+pub(super) const ENUM: u8 = 0x26;
+pub(super) const NAME: u8 = 0x30;
+pub(super) const LIMIT: u8 = 0x31;

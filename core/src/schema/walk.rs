@@ -1,0 +1,248 @@
+use core::error::Error;
+use core::fmt;
+
+use super::{Kind, Leaf, Members, Path, Schema};
+use crate::codec::{Encoding, Reader};
+use crate::error::{Fault, Malformed};
+
+/// Checks that the next bytes are one value of `schema`, and takes them.
+///
+/// After it, [`decode`](crate::codec::decode) of the same bytes finds every count true, every
+/// text valid and every tag in range. Time is linear in the bytes plus what `budget` grants;
+/// nothing is allocated, and recursion goes no deeper than the schema. On an error `reader`
+/// stands where it stood.
+pub fn walk(
+    schema: Schema<'_>,
+    encoding: Encoding,
+    reader: &mut Reader<'_>,
+    budget: &mut Budget,
+) -> Result<(), Malformed> {
+    let walk = Walk { encoding, reader: *reader, budget };
+    *reader = walk.run(schema).map_err(|unlike| unlike.malformed)?;
+    Ok(())
+}
+
+/// Checks that `bytes` are exactly one value of `schema`, and names the part that is not.
+///
+/// This tells whether a type writes what its schema says: serde attributes such as `skip` or
+/// `flatten` make the two differ without either knowing.
+pub fn check(schema: Schema<'_>, encoding: Encoding, bytes: &[u8]) -> Result<(), Unlike> {
+    let mut budget = Budget::of_row(bytes.len());
+    let walk = Walk { encoding, reader: Reader::new(bytes), budget: &mut budget };
+    walk.run(schema)?.finish().map_err(Unlike::from)
+}
+
+/// What checking bytes from outside may cost.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Budget {
+    /// The bytes that may be taken.
+    pub bytes: u64,
+    /// The elements and pairs that may occur in all arrays, sequences and maps together. Bounds
+    /// what decoding spends on elements that take no bytes.
+    pub items: u64,
+    /// How deep values may nest.
+    pub depth: u32,
+    /// The steps: one for each node of the schema that is visited.
+    pub fuel: u64,
+}
+
+impl Budget {
+    /// Returns what a row of `bytes` bytes may cost: 65,536 elements without bytes, and ample
+    /// steps for any type a person would write.
+    pub const fn of_row(bytes: usize) -> Self {
+        let bytes = bytes as u64;
+        Self {
+            bytes,
+            items: bytes.saturating_add(1 << 16),
+            depth: super::SCHEMA_DEPTH_MAX as u32,
+            fuel: bytes.saturating_mul(64).saturating_add(1 << 18),
+        }
+    }
+}
+
+/// Bytes that are not a value of the schema they are said to have.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Unlike {
+    /// The field or variant that is not as the schema says.
+    pub path: Path,
+    /// What is wrong with it, and at which byte of the value.
+    pub malformed: Malformed,
+}
+
+impl fmt::Display for Unlike {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not as its schema says")?;
+        if !self.path.is_empty() {
+            write!(f, " in {}", self.path)?;
+        }
+        write!(f, ": {}", self.malformed)
+    }
+}
+
+impl Error for Unlike {}
+
+impl From<Malformed> for Unlike {
+    fn from(malformed: Malformed) -> Self {
+        Self { path: Path::new(), malformed }
+    }
+}
+
+struct Walk<'w, 'a> {
+    encoding: Encoding,
+    reader: Reader<'a>,
+    budget: &'w mut Budget,
+}
+
+impl<'a> Walk<'_, 'a> {
+    /// Walks one value over at most the bytes that the budget grants, and returns what is left.
+    fn run(mut self, schema: Schema<'_>) -> Result<Reader<'a>, Unlike> {
+        let whole = self.reader;
+        let granted = usize::try_from(self.budget.bytes).unwrap_or(usize::MAX);
+        let cut = whole.rest().get(..granted);
+        if let Some(bytes) = cut {
+            self.reader = Reader::at(bytes, whole.offset());
+        }
+        self.value(schema).map_err(|mut unlike| {
+            if cut.is_some_and(|bytes| bytes.len() < whole.len())
+                && unlike.malformed.fault == Fault::End
+            {
+                unlike.malformed.fault = Fault::Budget;
+            }
+            unlike
+        })?;
+        let taken = self.reader.offset() - whole.offset();
+        self.budget.bytes = self.budget.bytes.saturating_sub(taken);
+        let mut rest = whole;
+        rest.take(usize::try_from(taken).unwrap_or(usize::MAX))?;
+        Ok(rest)
+    }
+
+    fn value(&mut self, schema: Schema<'_>) -> Result<(), Unlike> {
+        let depth = self.budget.depth;
+        self.budget.fuel = self.spend(self.budget.fuel, 1)?;
+        self.budget.depth = depth.checked_sub(1).ok_or(self.reader.fault(Fault::Budget))?;
+        let walked = self.parts(schema.kind());
+        self.budget.depth = depth;
+        walked
+    }
+
+    fn parts(&mut self, kind: Kind<'_>) -> Result<(), Unlike> {
+        match kind {
+            Kind::Leaf(leaf) => Ok(leaf.skip(self.encoding, &mut self.reader)?),
+            Kind::Option(inner) => match tag(&mut self.reader)? {
+                false => Ok(()),
+                true => self.value(inner),
+            },
+            Kind::Seq(element) => {
+                let count = self.reader.varint_u64()?;
+                self.items(count, element)
+            }
+            Kind::Array { count, element } => self.items(count.into(), element),
+            Kind::Map { key, value } => {
+                let count = self.reader.varint_u64()?;
+                self.budget.items = self.spend(self.budget.items, count)?;
+                for _ in 0..count {
+                    self.value(key)?;
+                    self.value(value)?;
+                }
+                Ok(())
+            }
+            Kind::Tuple(members) | Kind::Struct(members) => {
+                for (index, part) in members.schemas().enumerate() {
+                    self.value(part).map_err(|unlike| unlike.inside(members, index))?;
+                }
+                Ok(())
+            }
+            Kind::Enum(members) => {
+                let start = self.reader;
+                let index = self.reader.varint_u32()? as usize;
+                let part = members.schemas().nth(index).ok_or(start.fault(Fault::Range))?;
+                self.value(part).map_err(|unlike| unlike.inside(members, index))
+            }
+        }
+    }
+
+    fn items(&mut self, count: u64, element: Schema<'_>) -> Result<(), Unlike> {
+        self.budget.items = self.spend(self.budget.items, count)?;
+        if let Kind::Leaf(leaf) = element.kind()
+            && let Some(width) = leaf.plain_width(self.encoding)
+        {
+            let bytes = count.checked_mul(width).and_then(|bytes| usize::try_from(bytes).ok());
+            self.reader.take(bytes.unwrap_or(usize::MAX))?;
+            return Ok(());
+        }
+        for _ in 0..count {
+            self.value(element)?;
+        }
+        Ok(())
+    }
+
+    fn spend(&self, granted: u64, wanted: u64) -> Result<u64, Malformed> {
+        granted.checked_sub(wanted).ok_or(self.reader.fault(Fault::Budget))
+    }
+}
+
+impl Leaf {
+    /// Returns the width of every value if any bytes of that width are one.
+    const fn plain_width(self, encoding: Encoding) -> Option<u64> {
+        match (self, encoding) {
+            (Self::U8 | Self::I8 | Self::F32 | Self::F64, _) => self.width(),
+            (Self::Bool | Self::Char, _) | (_, Encoding::Postcard) => None,
+            (_, Encoding::Fixed) => self.width(),
+        }
+    }
+
+    /// Takes one value, if the next bytes are one.
+    fn skip(self, encoding: Encoding, reader: &mut Reader<'_>) -> Result<(), Malformed> {
+        if let Some(width) = self.plain_width(encoding) {
+            reader.take(width as usize)?;
+            return Ok(());
+        }
+        match self {
+            Self::Unit => {}
+            Self::Bool => _ = tag(reader)?,
+            Self::Char => _ = char(encoding, reader)?,
+            Self::U16 | Self::I16 => _ = reader.varint(16)?,
+            Self::U32 | Self::I32 => _ = reader.varint(32)?,
+            Self::U64 | Self::I64 => _ = reader.varint(64)?,
+            Self::U128 | Self::I128 => _ = reader.varint(128)?,
+            Self::U8 | Self::I8 | Self::F32 | Self::F64 => {}
+            Self::String => _ = reader.text()?,
+            Self::Bytes => _ = reader.bytes()?,
+        }
+        Ok(())
+    }
+}
+
+/// Takes a byte that is 0 or 1: a bool, or the tag of an option.
+pub(super) fn tag(reader: &mut Reader<'_>) -> Result<bool, Malformed> {
+    let start = *reader;
+    match reader.byte()? {
+        0 => Ok(false),
+        1 => Ok(true),
+        _ => Err(start.fault(Fault::Range)),
+    }
+}
+
+/// Takes a char: four bytes in the fixed-width encoding, else a text of just that.
+pub(super) fn char(encoding: Encoding, reader: &mut Reader<'_>) -> Result<char, Malformed> {
+    let start = *reader;
+    let char = match encoding {
+        Encoding::Fixed => char::from_u32(reader.u32()?),
+        Encoding::Postcard => {
+            let mut chars = reader.text()?.chars();
+            chars.next().filter(|_| chars.next().is_none())
+        }
+    };
+    char.ok_or(start.fault(Fault::Range))
+}
+
+impl Unlike {
+    /// Names the member in which this was found.
+    fn inside(mut self, mut members: Members<'_>, index: usize) -> Self {
+        if let Some(member) = members.nth(index).filter(|member| !member.name.is_empty()) {
+            self.path = self.path.inside(member.name);
+        }
+        self
+    }
+}
