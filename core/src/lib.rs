@@ -22,8 +22,43 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+#[cfg(feature = "alloc")]
+pub mod barrier;
 pub mod codec;
 pub mod error;
+#[cfg(feature = "alloc")]
+pub mod manifest;
 pub mod page;
 pub mod schema;
+#[cfg(feature = "alloc")]
+pub mod sink;
 pub mod storage;
+
+/// Bugs that are planted to prove that the simulator finds them, by their number in
+/// docs/protocol.md 8.
+///
+/// None is planted but in a build with `--cfg holdwater_planted`, where a run chooses one.
+pub mod planted {
+    #[cfg(holdwater_planted)]
+    static PLANTED: core::sync::atomic::AtomicU8 = core::sync::atomic::AtomicU8::new(0);
+
+    /// Plants the bug `number` in the whole process; 0 plants none.
+    #[cfg(holdwater_planted)]
+    pub fn plant(number: u8) {
+        PLANTED.store(number, core::sync::atomic::Ordering::SeqCst);
+    }
+
+    /// Returns whether the bug `number` is planted.
+    #[cfg(holdwater_planted)]
+    pub fn planted(number: u8) -> bool {
+        PLANTED.load(core::sync::atomic::Ordering::SeqCst) == number
+    }
+
+    /// Returns whether the bug `number` is planted: never in this build.
+    #[cfg(not(holdwater_planted))]
+    #[inline(always)]
+    pub const fn planted(number: u8) -> bool {
+        let _ = number;
+        false
+    }
+}

@@ -1,0 +1,286 @@
+//! What a checkpoint consists of: states and their parts, files, positions, transactions, lineage.
+//!
+//! ```text
+//! manifest -> operator -> state -> chain (one key group) -> part -> file
+//! ```
+//!
+//! A chain is what a group is restored from: parts read one after another, each a delta on those
+//! before it. The bytes are specified in docs/format.md 6 and 7.
+
+use alloc::collections::BTreeSet;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use core::str::FromStr;
+
+use crate::codec::Encoding;
+use crate::storage::{ForeignName, ObjectId, ObjectKind};
+
+/// Names a checkpoint.
+///
+/// The number ascends within a lineage; the epoch tells apart those of rivals and of lineages.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct CheckpointId {
+    /// The number, from 1.
+    pub checkpoint: u64,
+    /// The epoch that took it.
+    pub epoch: u64,
+}
+
+impl CheckpointId {
+    /// Returns the name of its manifest.
+    pub const fn manifest(self) -> ObjectId {
+        ObjectId::manifest(self.checkpoint, self.epoch)
+    }
+
+    /// Returns the name of its manifest before that is published.
+    pub const fn draft(self) -> ObjectId {
+        ObjectId::draft(self.checkpoint, self.epoch)
+    }
+
+    /// Returns the checkpoint that `id` is the manifest of.
+    pub fn of_manifest(id: ObjectId) -> Option<Self> {
+        let ObjectId { kind, checkpoint, epoch, .. } = id;
+        (kind == ObjectKind::Manifest).then_some(Self { checkpoint, epoch })
+    }
+}
+
+/// Writes `7.e2`: number 7 of epoch 2.
+impl fmt::Display for CheckpointId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.e{}", self.checkpoint, self.epoch)
+    }
+}
+
+impl FromStr for CheckpointId {
+    type Err = ForeignName;
+
+    fn from_str(name: &str) -> Result<Self, ForeignName> {
+        // The name of a manifest without its letter: one set of rules for numbers.
+        let object = ObjectId::from_str(&alloc::format!("m{name}"))?;
+        Self::of_manifest(object).ok_or(ForeignName)
+    }
+}
+
+/// What a checkpoint is taken for.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum CheckpointKind {
+    /// To resume from; removed when enough newer ones are there.
+    Checkpoint,
+    /// To be kept by the user; all its parts are its own, and only the user removes it.
+    Savepoint,
+}
+
+/// What an epoch was started from.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Origin {
+    /// Nothing: a new lineage.
+    Fresh,
+    /// A checkpoint of another directory: a new lineage here.
+    Imported {
+        /// The job that took it.
+        job: u128,
+        /// Its name there.
+        id: CheckpointId,
+    },
+    /// A checkpoint of this directory.
+    Restored(CheckpointId),
+}
+
+/// Writes what an epoch was started from, to follow "restored from".
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fresh => f.write_str("nothing"),
+            Self::Imported { id, .. } => write!(f, "checkpoint {id} of another directory"),
+            Self::Restored(id) => write!(f, "checkpoint {id}"),
+        }
+    }
+}
+
+/// What a checkpoint consists of.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Manifest {
+    /// The job.
+    pub job: u128,
+    /// The name of the checkpoint.
+    pub id: CheckpointId,
+    /// What it was taken for.
+    pub kind: CheckpointKind,
+    /// When it was triggered, in milliseconds since 1970 UTC; to be shown, never to decide by.
+    pub created_ms: u64,
+    /// What makes a job the same job, in bytes that only the driver reads.
+    pub signature: Vec<u8>,
+    /// The checkpoint completed before it in its lineage.
+    pub parent: Option<CheckpointId>,
+    /// What its epoch was started from.
+    pub origin: Origin,
+    /// How many checkpoints ago the last full one was; 0 if this one is.
+    pub depth: u32,
+    /// How many key groups the job has, 1 to 32768.
+    pub key_groups: u16,
+    /// The function that assigns keys to groups.
+    pub hash_function: u8,
+    /// Every file that a part lies in, ascending by id.
+    pub files: Vec<FileEntry>,
+    /// The operators with state, in the order of the job.
+    pub operators: Vec<OperatorEntry>,
+    /// The inputs, in the order of the job: they are matched by it at resume.
+    pub sources: Vec<SourceEntry>,
+    /// The outputs, in the order of the job.
+    pub sinks: Vec<SinkEntry>,
+    /// What the job counts across restarts, ascending by name.
+    pub counters: Vec<(String, u64)>,
+}
+
+impl Manifest {
+    /// Returns the names of its files.
+    pub fn file_ids(&self) -> BTreeSet<ObjectId> {
+        self.files.iter().map(|file| file.id).collect()
+    }
+
+    /// Returns the operator of that name.
+    pub fn operator(&self, name: &str) -> Option<&OperatorEntry> {
+        self.operators.iter().find(|operator| operator.name == name)
+    }
+}
+
+/// A snapshot file.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct FileEntry {
+    /// Its name, and what its header shows.
+    pub id: ObjectId,
+    /// Its exact length in bytes.
+    pub length: u64,
+    /// The hash in its seal.
+    pub hash: u128,
+}
+
+/// An operator and its states.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct OperatorEntry {
+    /// The name, unique within the job.
+    pub name: String,
+    /// How many tasks ran it.
+    pub parallelism: u16,
+    /// Its states, ascending by name.
+    pub states: Vec<StateEntry>,
+}
+
+impl OperatorEntry {
+    /// Returns the state of that name.
+    pub fn state(&self, name: &str) -> Option<&StateEntry> {
+        let found = self.states.binary_search_by(|state| state.name.as_str().cmp(name));
+        found.ok().and_then(|index| self.states.get(index))
+    }
+}
+
+/// A state and where its rows lie.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct StateEntry {
+    /// The name, unique within the operator.
+    pub name: String,
+    /// What it holds.
+    pub schema: StateSchema,
+    /// One chain for each group that has rows, ascending by group.
+    pub chains: Vec<Chain>,
+}
+
+/// What a state holds: codes and schemas as they stand in a file's state table.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct StateSchema {
+    /// The kind of state.
+    pub kind: u8,
+    /// How rows are encoded.
+    pub encoding: Encoding,
+    /// The clock that its time to live follows; 0 if rows live for ever.
+    pub ttl: u8,
+    /// The stored schema of keys.
+    pub key: Vec<u8>,
+    /// The stored schema of windows; empty without windows.
+    pub window: Vec<u8>,
+    /// The stored schema of map keys; empty but for maps.
+    pub field: Vec<u8>,
+    /// The stored schema of values.
+    pub value: Vec<u8>,
+}
+
+/// The parts that one group of a state is restored from, oldest first.
+///
+/// Every part but the first is a delta. The first is one too if the group was empty at its base.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Chain {
+    /// The key group.
+    pub group: u16,
+    /// The parts; never none.
+    pub parts: Vec<PartEntry>,
+}
+
+/// Rows of one state and one group in a file.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct PartEntry {
+    /// The file, one of the manifest's.
+    pub file: ObjectId,
+    /// Where the part begins in the file.
+    pub offset: u64,
+    /// How long it is in bytes, with the heads of its blocks.
+    pub length: u64,
+    /// The number of the state in the table of that file.
+    pub state: u16,
+    /// Whether it stands alone.
+    pub shape: PartShape,
+    /// How many rows it holds.
+    pub rows: u64,
+    /// The content digest of its rows, for full parts.
+    pub digest: Option<u128>,
+    /// The checkpoint it was first written for: what its header shows.
+    pub written: CheckpointId,
+}
+
+/// Whether a part stands alone.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum PartShape {
+    /// The changes since a completed checkpoint.
+    Delta {
+        /// That checkpoint.
+        base: CheckpointId,
+    },
+    /// All rows.
+    Full,
+}
+
+/// An input and how far it was read.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct SourceEntry {
+    /// What the input is called.
+    pub name: String,
+    /// Where to go on, in bytes that only the source reads.
+    pub position: Vec<u8>,
+}
+
+/// An output, how far it is committed, and what is yet to be.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct SinkEntry {
+    /// What the output is called.
+    pub name: String,
+    /// Transactions that were prepared and belong to this checkpoint or older ones, oldest first.
+    pub transactions: Vec<Vec<u8>>,
+    /// How far the output was committed before them, in bytes that only the sink reads.
+    pub committed: Vec<u8>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::CheckpointId;
+    use std::string::ToString;
+
+    #[test]
+    fn a_checkpoint_is_named_by_its_number_and_its_epoch() {
+        let id = CheckpointId { checkpoint: 7, epoch: 2 };
+        assert_eq!(id.to_string(), "7.e2");
+        assert_eq!("7.e2".parse(), Ok(id));
+        for name in ["", "7", "07.e2", "7.e2.draft", "e2.claim", "m7.e2"] {
+            assert!(name.parse::<CheckpointId>().is_err(), "{name}");
+        }
+    }
+}
