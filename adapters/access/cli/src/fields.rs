@@ -44,6 +44,11 @@ impl<'a> FieldsView<'a> {
         Ok(Self(bytes))
     }
 
+    /// Takes bytes that [`push_field`] has written.
+    pub(crate) const fn trusted(bytes: &'a [u8]) -> Self {
+        Self(bytes)
+    }
+
     /// Returns the encoding.
     pub const fn as_bytes(self) -> &'a [u8] {
         self.0

@@ -8,6 +8,8 @@
 //! | [`selection`] | which columns of an input a job reads, and how |
 //! | [`cell`] | one cell as a number or as text, and their order |
 //! | [`fields`] | the key of a record |
+//! | [`record`] | a record: its key and the cells that the SPECs read |
+//! | [`input`] | records from CSV and JSON lines, with positions to resume from |
 //! | [`accumulators`] | what is held per key for a SPEC |
 //! | [`output`] | result rows as CSV, JSON lines or a table |
 //! | [`failure`] | what ends a command, with its exit code |
@@ -21,7 +23,9 @@ pub mod cell;
 pub mod duration;
 pub mod failure;
 pub mod fields;
+pub mod input;
 pub mod output;
+pub mod record;
 pub mod selection;
 pub mod size;
 pub mod spec;
