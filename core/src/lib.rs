@@ -26,12 +26,15 @@ extern crate std;
 pub mod barrier;
 pub mod codec;
 pub mod error;
+pub mod key;
 #[cfg(feature = "alloc")]
 pub mod manifest;
 pub mod page;
 pub mod schema;
 #[cfg(feature = "alloc")]
 pub mod sink;
+pub mod snapshot;
+pub mod state;
 pub mod storage;
 
 /// Bugs that are planted to prove that the simulator finds them, by their number in

@@ -1,0 +1,457 @@
+//! Reads parts back: each row is checked against its schema before a store sees it.
+
+use core::fmt;
+
+use xxhash_rust::xxh3::{Xxh3, xxh3_128};
+
+use super::{PartEntry, shape_from};
+use crate::codec::{Encoding, Reader};
+use crate::error::{ErrorKind, Fault, Malformed, StateError};
+use crate::key::KeyGroup;
+use crate::page::{Checksum, Pages, ReadAt, ReadError, Section, SectionKind, Spill};
+use crate::schema::{Budget, Schema, walk};
+use crate::state::{Change, Description, Form, ITEMS_MAX, Kind, LoadError, Op, Shape, State};
+
+/// What a part must be for it to be loaded: as the manifest or the index and the table say.
+#[derive(Clone, Copy, Debug)]
+pub struct Expected<'s> {
+    /// The part.
+    pub part: PartEntry,
+    /// The epoch that wrote it.
+    pub epoch: u64,
+    /// The checkpoint that it was written for.
+    pub checkpoint: u64,
+    /// The kind of the state.
+    pub kind: Kind,
+    /// The encoding of its rows.
+    pub encoding: Encoding,
+    /// The schema of its keys.
+    pub key: Schema<'s>,
+    /// The schema of the fields of a map.
+    pub field: Option<Schema<'s>>,
+    /// The schema of its values.
+    pub value: Schema<'s>,
+}
+
+/// What was loaded.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Loaded {
+    /// How many values, items and fields were put.
+    pub rows: u64,
+    /// Of a full part: the sum of the digests of its rows.
+    pub digest: u128,
+}
+
+/// Why a part cannot be loaded. What was loaded of it is in the state: clear or drop it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum PartError<M, E> {
+    /// The bytes are not what was written; the offset is that of the damaged block.
+    Malformed(Malformed),
+    /// The medium failed.
+    Medium(M),
+    /// The row in the block at that offset does not fit the state.
+    Row(LoadError<E>, u64),
+}
+
+impl<M, E> From<ReadError<M>> for PartError<M, E> {
+    fn from(error: ReadError<M>) -> Self {
+        match error {
+            ReadError::Malformed(malformed) => Self::Malformed(malformed),
+            ReadError::Medium(error) => Self::Medium(error),
+        }
+    }
+}
+
+impl<M, E> From<Malformed> for PartError<M, E> {
+    fn from(malformed: Malformed) -> Self {
+        Self::Malformed(malformed)
+    }
+}
+
+impl<M: fmt::Display, E: fmt::Display> fmt::Display for PartError<M, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed(malformed) => malformed.fmt(f),
+            Self::Medium(error) => error.fmt(f),
+            Self::Row(error, offset) => write!(f, "row in the block at byte {offset}: {error}"),
+        }
+    }
+}
+
+impl<M, E> core::error::Error for PartError<M, E>
+where
+    M: core::error::Error + 'static,
+    E: StateError,
+{
+}
+
+impl<M: core::error::Error + Send + Sync + 'static, E: StateError> StateError for PartError<M, E> {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Malformed(_) => ErrorKind::Corrupt,
+            Self::Medium(_) => ErrorKind::Io,
+            Self::Row(error, _) => error.kind(),
+        }
+    }
+}
+
+/// Loads one part into `state`: verifies its blocks, its head, every row, its count and digest.
+///
+/// `buffer` holds one block; a row that spans blocks is gathered in `spill`.
+pub fn load_part<R: ReadAt, C: Checksum, S: State>(
+    pages: &mut Pages<R, C>,
+    expected: &Expected<'_>,
+    state: &mut S,
+    buffer: &mut [u8],
+    spill: impl Spill,
+) -> Result<Loaded, PartError<R::Error, S::Error>> {
+    let form = expected.form(state.description());
+    let group = KeyGroup::new(expected.part.group);
+    read_part(pages, expected, buffer, spill, |change| state.load(group, change, &form))
+}
+
+impl Expected<'_> {
+    /// Returns how rows are read into a state that is described so.
+    fn form(&self, own: &Description) -> Form<'_> {
+        let differs = |stored: Schema<'_>, own: &crate::state::TypeSchema| {
+            own.is_stored() || stored.fingerprint() != own.fingerprint()
+        };
+        Form {
+            encoding: self.encoding,
+            fresh: self.part.shape == Shape::Full,
+            key: Some(self.key).filter(|key| differs(*key, &own.key)),
+            field: self
+                .field
+                .filter(|field| own.field.as_ref().is_none_or(|own| differs(*field, own))),
+            value: Some(self.value).filter(|value| differs(*value, &own.value)),
+        }
+    }
+
+    fn row_lens(&self) -> Option<(usize, usize)> {
+        match (self.kind, self.encoding) {
+            (Kind::Value, Encoding::Fixed) => {
+                Some((self.key.fixed_len()?, self.value.fixed_len()?))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Reads one part, and shows each row to `row` once it has been checked.
+pub(crate) fn read_part<R: ReadAt, C: Checksum, E>(
+    pages: &mut Pages<R, C>,
+    expected: &Expected<'_>,
+    buffer: &mut [u8],
+    spill: impl Spill,
+    mut row: impl FnMut(Change<'_>) -> Result<(), LoadError<E>>,
+) -> Result<Loaded, PartError<R::Error, E>> {
+    let part = expected.part;
+    let end = part.offset.checked_add(part.length).ok_or(Malformed::new(Fault::Range, 0))?;
+    let header = *pages.header();
+    if (header.epoch, header.checkpoint) != (expected.epoch, expected.checkpoint) {
+        return Err(Malformed::new(Fault::Identity, 0).into());
+    }
+    let mut section = pages.section(SectionKind::Part, part.offset, end, buffer, spill)?;
+    read_head(&mut section, expected)?;
+    let mut tally = Tally::new(expected);
+    let lens = expected.row_lens();
+    loop {
+        let code = section.byte()?;
+        if code == 0 {
+            break;
+        }
+        let op = Op::from_code(code).ok_or(section.fault(Fault::Range))?;
+        let count = u16::from_le_bytes([section.byte()?, section.byte()?]);
+        for _ in 0..count {
+            let length = match (lens, op) {
+                (Some((key, value)), Op::Put) => key + value,
+                (Some((key, _)), _) => key,
+                (None, _) => {
+                    usize::try_from(section.varint()?).map_err(|_| section.fault(Fault::Budget))?
+                }
+            };
+            let offset = section.offset();
+            let bytes = section.bytes(length)?;
+            tally.row(op, bytes).map_err(|bad| Malformed::new(bad.fault, offset))?;
+            row(Change { op, row: bytes }).map_err(|error| match error {
+                LoadError::Malformed(bad) => {
+                    PartError::Malformed(Malformed::new(bad.fault, offset))
+                }
+                error => PartError::Row(error, offset),
+            })?;
+        }
+    }
+    let mut tail = Reader::new(section.bytes(super::PART_TAIL_LEN)?);
+    let (rows, digest) = (tail.u64()?, tail.u128()?);
+    if !section.is_finished() {
+        return Err(section.fault(Fault::Trailing).into());
+    }
+    if (rows, digest) != (part.rows, part.digest) {
+        return Err(section.fault(Fault::Identity).into());
+    }
+    let loaded = Loaded { rows: tally.rows, digest: tally.digest };
+    if loaded != (Loaded { rows, digest }) {
+        return Err(Malformed::new(Fault::Checksum, part.offset).into());
+    }
+    Ok(loaded)
+}
+
+fn read_head<R: ReadAt, C: Checksum, S: Spill>(
+    section: &mut Section<'_, R, C, S>,
+    expected: &Expected<'_>,
+) -> Result<(), ReadError<R::Error>> {
+    let mut head = Reader::new(section.bytes(super::PART_HEAD_LEN)?);
+    let (state, group) = (head.u16()?, head.u16()?);
+    let shape = shape_from(&mut head);
+    let (epoch, checkpoint, base) = (head.u64()?, head.u64()?, head.u64()?);
+    let part = &expected.part;
+    let same = shape == Ok(part.shape)
+        && (state, group, base) == (part.state, part.group, part.base)
+        && (epoch, checkpoint) == (expected.epoch, expected.checkpoint);
+    if same { Ok(()) } else { Err(section.fault(Fault::Identity).into()) }
+}
+
+/// Checks rows against their schemas, counts them and sums their digests.
+struct Tally<'e> {
+    expected: &'e Expected<'e>,
+    rows: u64,
+    digest: u128,
+    /// The hash of the last key of a list, and the rank of its next item.
+    last: Option<(u128, u64)>,
+}
+
+impl<'e> Tally<'e> {
+    const fn new(expected: &'e Expected<'e>) -> Self {
+        Self { expected, rows: 0, digest: 0, last: None }
+    }
+
+    fn row(&mut self, op: Op, row: &[u8]) -> Result<(), Malformed> {
+        let expected = self.expected;
+        let mut budget = Budget::of_row(row.len());
+        let mut reader = Reader::new(row);
+        let full = expected.part.shape == Shape::Full;
+        if full && op != Op::Put {
+            return Err(reader.fault(Fault::Range));
+        }
+        walk(expected.key, expected.encoding, &mut reader, &mut budget)?;
+        let key = row.get(..row.len() - reader.len()).unwrap_or_default();
+        match (expected.kind, op) {
+            (Kind::Value, Op::Put) => {
+                walk(expected.value, expected.encoding, &mut reader, &mut budget)?;
+                self.count(full, || xxh3_128(row));
+            }
+            (Kind::Value | Kind::List | Kind::Timers, Op::Remove) | (Kind::Map, Op::Clear) => {}
+            (Kind::List, Op::Keep) => {
+                reader.varint_u64()?;
+            }
+            (Kind::List, Op::Put) => {
+                let mut rank = self.rank_of(key);
+                for _ in 0..count(&mut reader)? {
+                    let item = self.piece(&mut reader, &mut budget, false)?;
+                    self.count(full, || hash([key, &rank.to_le_bytes(), item]));
+                    rank += 1;
+                }
+                self.last = Some((xxh3_128(key), rank));
+            }
+            (Kind::Map, Op::Put) => {
+                for _ in 0..count(&mut reader)? {
+                    let entry = self.piece(&mut reader, &mut budget, true)?;
+                    self.count(full, || hash([key, entry, &[]]));
+                }
+            }
+            (Kind::Map, Op::Remove) => {
+                let field = expected.field.ok_or(reader.fault(Fault::Range))?;
+                for _ in 0..count(&mut reader)? {
+                    walk(field, expected.encoding, &mut reader, &mut budget)?;
+                }
+            }
+            _ => return Err(reader.fault(Fault::Range)),
+        }
+        reader.finish()
+    }
+
+    /// Takes an item, or a field and its value, and returns its bytes.
+    fn piece<'r>(
+        &self,
+        reader: &mut Reader<'r>,
+        budget: &mut Budget,
+        entry: bool,
+    ) -> Result<&'r [u8], Malformed> {
+        let before = *reader;
+        if entry {
+            let field = self.expected.field.ok_or(reader.fault(Fault::Range))?;
+            walk(field, self.expected.encoding, reader, budget)?;
+        }
+        walk(self.expected.value, self.expected.encoding, reader, budget)?;
+        Ok(before.rest().get(..before.len() - reader.len()).unwrap_or_default())
+    }
+
+    fn count(&mut self, full: bool, digest: impl FnOnce() -> u128) {
+        self.rows += 1;
+        if full {
+            self.digest = self.digest.wrapping_add(digest());
+        }
+    }
+
+    /// Returns the rank of the next item of the list of `key`, whose rows follow one another.
+    fn rank_of(&self, key: &[u8]) -> u64 {
+        match self.last {
+            Some((last, rank)) if last == xxh3_128(key) => rank,
+            _ => 0,
+        }
+    }
+}
+
+fn hash(pieces: [&[u8]; 3]) -> u128 {
+    let mut hash = Xxh3::new();
+    for piece in pieces {
+        hash.update(piece);
+    }
+    hash.digest128()
+}
+
+fn count(reader: &mut Reader<'_>) -> Result<usize, Malformed> {
+    let start = *reader;
+    match usize::try_from(reader.varint_u64()?) {
+        Ok(count) if (1..=ITEMS_MAX).contains(&count) => Ok(count),
+        _ => Err(start.fault(Fault::Range)),
+    }
+}
+
+#[cfg(feature = "alloc")]
+pub use file::{Snapshot, SnapshotError};
+
+#[cfg(feature = "alloc")]
+mod file {
+    use alloc::vec;
+    use alloc::vec::Vec;
+
+    use super::super::{INDEX_ENTRY_LEN, PartEntry, StateTable};
+    use super::{Expected, Loaded, PartError, load_part};
+    use crate::codec::Reader;
+    use crate::error::{Fault, Malformed};
+    use crate::page::{
+        Checksum, FileHeader, FileKind, HEADER_LEN, Pages, ReadAt, ReadError, Seal, SectionKind,
+    };
+    use crate::state::State;
+
+    /// Why a snapshot file cannot be opened.
+    pub type SnapshotError<M> = ReadError<M>;
+
+    /// A snapshot file whose header, table, index and seal have been verified.
+    #[derive(Debug)]
+    pub struct Snapshot<R, C> {
+        pages: Pages<R, C>,
+        table: StateTable,
+        buffer: Vec<u8>,
+        spill: Vec<u8>,
+    }
+
+    impl<R: ReadAt, C: Checksum> Snapshot<R, C> {
+        /// Opens a snapshot: reads its header, its seal and its state table.
+        pub fn open(source: R, checksum: C) -> Result<Self, ReadError<R::Error>> {
+            let mut pages = Pages::open(source, checksum)?;
+            if pages.header().kind != FileKind::Snapshot {
+                return Err(Malformed::new(Fault::Identity, 10).into());
+            }
+            let mut buffer = vec![0; pages.header().block.bytes()];
+            let at = HEADER_LEN as u64;
+            let bytes = section_bytes(&mut pages, SectionKind::Table, at, &mut buffer)?;
+            let table = StateTable::decode(Reader::new(&bytes))
+                .map_err(|malformed| Malformed::new(malformed.fault, at))?;
+            Ok(Self { pages, table, buffer, spill: Vec::new() })
+        }
+
+        /// Returns whose file it is.
+        pub const fn header(&self) -> &FileHeader {
+            self.pages.header()
+        }
+
+        /// Returns its length and hash.
+        pub const fn seal(&self) -> Seal {
+            self.pages.seal()
+        }
+
+        /// Returns what its rows mean.
+        pub const fn table(&self) -> &StateTable {
+            &self.table
+        }
+
+        /// Reads its index: every part, in the order of the file.
+        pub fn parts(&mut self) -> Result<Vec<PartEntry>, ReadError<R::Error>> {
+            let at = self.pages.index();
+            let end = self.pages.end();
+            let bytes = section_bytes(&mut self.pages, SectionKind::Index, at, &mut self.buffer)?;
+            let fault = |fault| ReadError::Malformed(Malformed::new(fault, at));
+            let mut reader = Reader::new(&bytes);
+            let count = reader.u32()? as usize;
+            if reader.len() != count.saturating_mul(INDEX_ENTRY_LEN) {
+                return Err(fault(Fault::Range));
+            }
+            let mut parts = Vec::with_capacity(count);
+            for _ in 0..count {
+                let part =
+                    PartEntry::decode(&mut reader).map_err(|malformed| fault(malformed.fault))?;
+                let behind = part.offset.checked_add(part.length);
+                let inside = behind.is_some_and(|behind| behind <= at && at <= end);
+                if !inside || usize::from(part.state) >= self.table.states.len() {
+                    return Err(fault(Fault::Range));
+                }
+                parts.push(part);
+            }
+            Ok(parts)
+        }
+
+        /// Loads one part of this file into `state`.
+        pub fn load<S: State>(
+            &mut self,
+            part: PartEntry,
+            state: &mut S,
+        ) -> Result<Loaded, PartError<R::Error, S::Error>> {
+            let entry = self.table.states.get(usize::from(part.state));
+            let entry = entry.ok_or(Malformed::new(Fault::Identity, part.offset))?;
+            let header = *self.pages.header();
+            let expected = Expected {
+                part,
+                epoch: header.epoch,
+                checkpoint: header.checkpoint,
+                kind: entry.kind,
+                encoding: entry.encoding,
+                key: entry.key.view(),
+                field: entry.field.as_ref().map(|field| field.view()),
+                value: entry.value.view(),
+            };
+            load_part(&mut self.pages, &expected, state, &mut self.buffer, &mut self.spill)
+        }
+
+        /// Reads the whole file and compares its hash with its seal's.
+        pub fn verify_hash(&mut self) -> Result<(), ReadError<R::Error>> {
+            self.pages.verify_hash(&mut self.buffer)
+        }
+    }
+
+    /// Reads a whole section that begins at `offset`: block after block of its kind.
+    fn section_bytes<R: ReadAt, C: Checksum>(
+        pages: &mut Pages<R, C>,
+        kind: SectionKind,
+        offset: u64,
+        buffer: &mut [u8],
+    ) -> Result<Vec<u8>, ReadError<R::Error>> {
+        let (mut bytes, mut next, end) = (Vec::new(), offset, pages.end());
+        while next < end {
+            let block = pages.block(next, end, buffer)?;
+            if next != offset && !block.continued {
+                break;
+            }
+            if block.kind != kind || (next == offset && block.continued) {
+                return Err(Malformed::new(Fault::Identity, next).into());
+            }
+            bytes
+                .try_reserve(block.payload.len())
+                .map_err(|_| Malformed::new(Fault::Budget, next))?;
+            bytes.extend_from_slice(block.payload);
+            next = block.next;
+        }
+        Ok(bytes)
+    }
+}

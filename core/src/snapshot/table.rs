@@ -1,0 +1,176 @@
+//! The state table: what the rows of a file mean, in front of them (docs/format.md 5.1).
+
+use crate::codec::{Count, Write, write_bytes, write_varint};
+use crate::key::HASH_FUNCTION;
+use crate::state::Description;
+
+/// Writes the state table of a file.
+///
+/// ```text
+/// table := operator text  groups u16  hash u8  count varint  state*
+/// state := name text  kind u8  ttl u8  encoding u8  key schema  field schema  value schema
+/// ```
+///
+/// A schema stands behind its length; that of the fields is empty but for a map.
+pub(super) fn write_table<'d, W: Write>(
+    operator: &str,
+    groups: u16,
+    states: impl ExactSizeIterator<Item = &'d Description>,
+    out: &mut W,
+) -> Result<(), W::Error> {
+    write_bytes(operator.as_bytes(), out)?;
+    out.write(&groups.to_le_bytes())?;
+    out.write(&[HASH_FUNCTION])?;
+    write_varint(states.len() as u128, out)?;
+    for state in states {
+        write_bytes(state.name.as_str().as_bytes(), out)?;
+        // The second byte is the time-to-live domain: 0, none.
+        out.write(&[state.kind.code(), 0, state.encoding.code()])?;
+        for schema in [Some(&state.key), state.field.as_ref(), Some(&state.value)] {
+            let Some(schema) = schema else {
+                write_varint(0, out)?;
+                continue;
+            };
+            let mut length = Count::default();
+            let Ok(()) = schema.write(&mut length);
+            write_varint(u128::from(length.0), out)?;
+            schema.write(out)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(feature = "alloc")]
+pub use read::{StateTable, TableEntry};
+
+#[cfg(feature = "alloc")]
+mod read {
+    use alloc::string::String;
+    use alloc::vec::Vec;
+
+    use crate::codec::{Encoding, Reader};
+    use crate::error::{Fault, Malformed};
+    use crate::key::GROUPS_MAX;
+    use crate::schema::StoredSchema;
+    use crate::state::{Description, Kind, TypeSchema};
+
+    /// What the rows of a file mean.
+    #[derive(Clone, Debug)]
+    pub struct StateTable {
+        /// The operator whose states they are.
+        pub operator: String,
+        /// How many key groups the job has.
+        pub groups: u16,
+        /// The digest that spread the keys: [`HASH_FUNCTION`](crate::key::HASH_FUNCTION).
+        pub hash_function: u8,
+        /// The states, by number.
+        pub states: Vec<TableEntry>,
+    }
+
+    /// One state of a file.
+    #[derive(Clone, Debug)]
+    pub struct TableEntry {
+        /// Its name.
+        pub name: String,
+        /// Its kind.
+        pub kind: Kind,
+        /// How its rows are encoded.
+        pub encoding: Encoding,
+        /// The schema of its keys.
+        pub key: StoredSchema,
+        /// The schema of the fields of a map.
+        pub field: Option<StoredSchema>,
+        /// The schema of its values or items.
+        pub value: StoredSchema,
+    }
+
+    impl TableEntry {
+        /// Returns the lengths of a key and of a value, where rows carry none of their own.
+        pub fn row_lens(&self) -> Option<(usize, usize)> {
+            match (self.kind, self.encoding) {
+                (Kind::Value, Encoding::Fixed) => {
+                    Some((self.key.view().fixed_len()?, self.value.view().fixed_len()?))
+                }
+                _ => None,
+            }
+        }
+
+        /// Returns whether `description` is of the same types.
+        pub fn is_written_by(&self, description: &Description) -> bool {
+            let same = |stored: &StoredSchema, own: &TypeSchema| {
+                stored.view().fingerprint() == own.fingerprint()
+            };
+            let field = match (&self.field, &description.field) {
+                (Some(stored), Some(own)) => same(stored, own),
+                (None, None) => true,
+                _ => false,
+            };
+            field
+                && self.kind == description.kind
+                && same(&self.key, &description.key)
+                && same(&self.value, &description.value)
+        }
+    }
+
+    impl StateTable {
+        /// Reads a state table, all of `reader`.
+        pub fn decode(mut reader: Reader<'_>) -> Result<Self, Malformed> {
+            let operator = reader.text()?.into();
+            let start = reader;
+            let groups = reader.u16()?;
+            if groups == 0 || groups > GROUPS_MAX {
+                return Err(start.fault(Fault::Range));
+            }
+            let hash_function = reader.byte()?;
+            let start = reader;
+            let count = reader.varint_u64()?;
+            // A state takes at least six bytes: a false count is refused before room is made.
+            if count > (reader.len() / 6) as u64 || count > u64::from(u16::MAX) {
+                return Err(start.fault(Fault::Range));
+            }
+            let mut states = Vec::new();
+            for _ in 0..count {
+                states.push(TableEntry::decode(&mut reader)?);
+            }
+            reader.finish()?;
+            Ok(Self { operator, groups, hash_function, states })
+        }
+    }
+
+    impl TableEntry {
+        fn decode(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
+            let name = reader.text()?.into();
+            let start = *reader;
+            let [kind, ttl, encoding] = reader.array()?;
+            let range = start.fault(Fault::Range);
+            let kind = Kind::from_code(kind).ok_or(range)?;
+            let encoding = Encoding::from_code(encoding).ok_or(range)?;
+            if ttl != 0 {
+                return Err(range);
+            }
+            let key = schema(reader)?.ok_or(range)?;
+            let field = schema(reader)?;
+            let value = schema(reader)?.ok_or(range)?;
+            if field.is_some() != (kind == Kind::Map) {
+                return Err(range);
+            }
+            let parts = [Some(&key), field.as_ref(), Some(&value)];
+            let fixed =
+                parts.into_iter().flatten().all(|part| part.view().encoding() == Encoding::Fixed);
+            if fixed != (encoding == Encoding::Fixed) {
+                return Err(range);
+            }
+            Ok(Self { name, kind, encoding, key, field, value })
+        }
+    }
+
+    fn schema(reader: &mut Reader<'_>) -> Result<Option<StoredSchema>, Malformed> {
+        let length = reader.length()?;
+        let start = reader.offset();
+        let bytes = reader.take(length)?;
+        if bytes.is_empty() {
+            return Ok(None);
+        }
+        StoredSchema::parse(bytes).map(Some).map_err(|malformed| malformed.shifted(start))
+    }
+}

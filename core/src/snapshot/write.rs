@@ -1,0 +1,160 @@
+//! Writes a snapshot file part by part, as a stream and without an allocator.
+
+use core::fmt;
+
+use super::{PartEntry, shape_code, table};
+use crate::codec::{EncodeError, Write};
+use crate::error::StateError;
+use crate::key::KeyGroup;
+use crate::page::{Checksum, FileHeader, FileKind, PageWriter, Seal, SectionKind};
+use crate::state::{Description, Frozen, Output, OutputFailed, RowWriter, SaveError, Shape};
+
+const ROW_BUFFER_LEN: usize = 1024;
+
+/// Writes one snapshot file.
+#[derive(Debug)]
+pub struct SnapshotWriter<'b, W: Write, C> {
+    pages: PageWriter<'b, W, C>,
+    header: FileHeader,
+}
+
+impl<'b, W: Write, C: Checksum> SnapshotWriter<'b, W, C> {
+    /// Writes the header and the table of `states` to `out`. `buffer` holds one block.
+    ///
+    /// # Panics
+    ///
+    /// If the header is not that of a snapshot, or the buffer not as long as its blocks.
+    pub fn new<'d>(
+        header: FileHeader,
+        operator: &str,
+        groups: u16,
+        states: impl ExactSizeIterator<Item = &'d Description>,
+        out: W,
+        buffer: &'b mut [u8],
+        checksum: C,
+    ) -> Result<Self, W::Error> {
+        assert_eq!(header.kind, FileKind::Snapshot, "a snapshot has a snapshot's header");
+        let mut pages = PageWriter::new(&header, out, buffer, checksum)?;
+        pages.begin(SectionKind::Table)?;
+        table::write_table(operator, groups, states, &mut pages)?;
+        pages.end()?;
+        Ok(Self { pages, header })
+    }
+
+    /// Writes what `frozen` has to write of `group`, for the state of number `state` in the table.
+    ///
+    /// Returns no entry where its shape is empty or unchanged.
+    pub fn part<E: StateError>(
+        &mut self,
+        state: u16,
+        description: &Description,
+        frozen: &dyn Frozen<Error = E>,
+        group: KeyGroup,
+        base: u64,
+    ) -> Result<Option<PartEntry>, WriteError<W::Error, E>> {
+        let shape = frozen.shape(group);
+        let base = match shape {
+            Shape::Empty | Shape::Unchanged => return Ok(None),
+            Shape::Full => 0,
+            Shape::Delta => base,
+        };
+        let offset = self.pages.begin(SectionKind::Part).map_err(WriteError::Output)?;
+        let head = [
+            &state.to_le_bytes()[..],
+            &group.index().to_le_bytes(),
+            &[shape_code(shape), 0, 0, 0],
+            &self.header.epoch.to_le_bytes(),
+            &self.header.checkpoint.to_le_bytes(),
+            &base.to_le_bytes(),
+        ];
+        for field in head {
+            self.pages.write(field).map_err(WriteError::Output)?;
+        }
+        let mut out = PartOutput { pages: &mut self.pages, failed: None };
+        let written = save(description, frozen, group, &mut out);
+        let failed = out.failed;
+        let (rows, digest) = written.map_err(|error| WriteError::of(error, failed))?;
+        // What a delta puts says nothing of what the group holds.
+        let digest = if shape == Shape::Full { digest } else { 0 };
+        self.pages.write(&rows.to_le_bytes()).map_err(WriteError::Output)?;
+        self.pages.write(&digest.to_le_bytes()).map_err(WriteError::Output)?;
+        let length = self.pages.end().map_err(WriteError::Output)? - offset;
+        let group = group.index();
+        Ok(Some(PartEntry { state, group, shape, base, offset, length, rows, digest }))
+    }
+
+    /// Writes the index and seals the file; returns its seal and the output.
+    pub fn finish(mut self, parts: &[PartEntry]) -> Result<(Seal, W), W::Error> {
+        let index = self.pages.begin(SectionKind::Index)?;
+        self.pages.write(&(parts.len() as u32).to_le_bytes())?;
+        for part in parts {
+            self.pages.write(&part.encode())?;
+        }
+        self.pages.finish(index)
+    }
+}
+
+/// Why a part could not be written. The file is to be abandoned.
+#[derive(Debug)]
+pub enum WriteError<O, E> {
+    /// The output failed.
+    Output(O),
+    /// The state could not be read.
+    State(E),
+    /// A type does not write what its schema says.
+    Type(EncodeError<OutputFailed>),
+}
+
+impl<O, E> WriteError<O, E> {
+    fn of(error: SaveError<E>, failed: Option<O>) -> Self {
+        match (error, failed) {
+            (SaveError::State(error), _) => Self::State(error),
+            (SaveError::Row(_), Some(failed)) => Self::Output(failed),
+            (SaveError::Row(error), None) => Self::Type(error),
+        }
+    }
+}
+
+impl<O: fmt::Display, E: fmt::Display> fmt::Display for WriteError<O, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Output(error) => error.fmt(f),
+            Self::State(error) => error.fmt(f),
+            Self::Type(error) => error.fmt(f),
+        }
+    }
+}
+
+impl<O, E> core::error::Error for WriteError<O, E>
+where
+    O: core::error::Error + 'static,
+    E: core::error::Error + 'static,
+{
+}
+
+fn save<E: StateError>(
+    description: &Description,
+    frozen: &dyn Frozen<Error = E>,
+    group: KeyGroup,
+    out: &mut dyn Output,
+) -> Result<(u64, u128), SaveError<E>> {
+    let mut buffer = [0; ROW_BUFFER_LEN];
+    let mut rows = RowWriter::new(description, out, &mut buffer);
+    frozen.save(group, &mut rows)?;
+    Ok(rows.finish()?)
+}
+
+/// Hands rows to the pages, and keeps their error: rows cannot carry one of any type.
+struct PartOutput<'p, 'b, W: Write, C> {
+    pages: &'p mut PageWriter<'b, W, C>,
+    failed: Option<W::Error>,
+}
+
+impl<W: Write, C: Checksum> Output for PartOutput<'_, '_, W, C> {
+    fn append(&mut self, bytes: &[u8]) -> Result<(), OutputFailed> {
+        self.pages.write(bytes).map_err(|error| {
+            self.failed = Some(error);
+            OutputFailed
+        })
+    }
+}

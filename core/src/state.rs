@@ -1,0 +1,459 @@
+//! The states an operator declares, and what a store must do to hold them.
+//!
+//! A [`Backend`] opens states; the operator owns them. Access is typed and static; the place is an
+//! argument ([`At`]). Everything generic code needs is on the base traits, since a trait that only
+//! some stores implement could not be named for states that are themselves generic.
+
+mod accumulate;
+mod describe;
+mod rows;
+mod timers;
+mod writer;
+
+pub use accumulate::{Aggregate, Aggregating, Reducing};
+pub use describe::{
+    Describe, Description, Descriptor, Kind, NAME_BYTES_MAX, Name, STATES_MAX, TypeSchema,
+};
+pub use rows::{Change, Form, ITEMS_MAX, Op, Shape};
+pub use timers::{TimeDomain, Timer, Timers};
+pub use writer::{Output, OutputFailed, Piece, ROW_BUFFER_MIN, Raw, RowWriter, SaveError};
+
+use core::fmt;
+use core::ops::{ControlFlow, Deref};
+
+use crate::error::{ErrorKind, Malformed, StateError};
+use crate::key::{At, Key, KeyGroup, KeyGroups};
+use crate::schema::Data;
+
+/// A kind of store: opens states, and decides how they are held.
+pub trait Backend {
+    /// Why an access can fail.
+    type Error: StateError;
+    /// One value per key.
+    type Value<K: Key, V: Data>: Value<K, V, Error = Self::Error>;
+    /// A growing list of items per key.
+    type List<K: Key, V: Data>: List<K, V, Error = Self::Error>;
+    /// A map of fields per key.
+    type Map<K: Key, F: Key, V: Data>: Map<K, F, V, Error = Self::Error>;
+    /// Timers per key.
+    type Timers<K: Key>: Timers<K, Error = Self::Error>;
+
+    /// Returns the groups whose state the store holds.
+    fn groups(&self) -> KeyGroups;
+
+    /// Opens a value. A name opened before with another kind or type is an error.
+    fn value<K: Key, V: Data>(
+        &mut self,
+        descriptor: Descriptor<'_, K, V>,
+    ) -> Result<Self::Value<K, V>, Self::Error>;
+
+    /// Opens a list.
+    fn list<K: Key, V: Data>(
+        &mut self,
+        descriptor: Descriptor<'_, K, V>,
+    ) -> Result<Self::List<K, V>, Self::Error>;
+
+    /// Opens a map.
+    fn map<K: Key, F: Key, V: Data>(
+        &mut self,
+        descriptor: Descriptor<'_, K, (F, V)>,
+    ) -> Result<Self::Map<K, F, V>, Self::Error>;
+
+    /// Opens timers.
+    fn timers<K: Key>(
+        &mut self,
+        descriptor: Descriptor<'_, K, ()>,
+        domain: TimeDomain,
+    ) -> Result<Self::Timers<K>, Self::Error>;
+}
+
+/// The moment at which states are frozen.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Cut {
+    /// The checkpoint that the freeze is for; higher than any before it.
+    pub checkpoint: u64,
+    /// The completed checkpoint that a delta stands on; `None` asks for everything.
+    pub base: Option<u64>,
+    /// The time of processing, in milliseconds since 1970 UTC.
+    pub now: i64,
+    /// The watermark, in milliseconds since 1970 UTC.
+    pub watermark: i64,
+}
+
+/// What all states have in common: they are described, frozen, saved, loaded and swept.
+pub trait State {
+    /// Why an access can fail.
+    type Error: StateError;
+    /// The state as it was at one moment.
+    type Frozen: Frozen<Error = Self::Error>;
+
+    /// Returns name, kind and schemas.
+    fn description(&self) -> &Description;
+
+    /// Returns the groups whose rows the state holds.
+    fn groups(&self) -> KeyGroups;
+
+    /// Returns the state as it is now, for a checkpoint: all of it, or what changed since the base.
+    ///
+    /// Its cost is bounded by configuration, not by the size of the state: the store copies later,
+    /// on write, or not at all. A base that the store does not know (it was not told
+    /// [`completed`](Self::completed), or was loaded anew) yields everything.
+    ///
+    /// What a freeze took stays with the store until the checkpoint is completed: every later delta
+    /// contains it, also after an abort and on an unknown outcome.
+    fn freeze(&mut self, cut: &Cut) -> Result<Self::Frozen, Self::Error>;
+
+    /// Takes note that `checkpoint` is complete, and may be the base of later freezes.
+    fn completed(&mut self, checkpoint: u64);
+
+    /// Takes note that `checkpoint` will never be complete. Calling it is optional.
+    fn aborted(&mut self, checkpoint: u64);
+
+    /// Applies one row of a part, in the order in which the part holds them.
+    ///
+    /// A key that does not belong to `group` is refused. After an error the state is to be
+    /// [`clear`](Self::clear)ed or dropped: it may hold part of what was loaded.
+    fn load(
+        &mut self,
+        group: KeyGroup,
+        change: Change<'_>,
+        form: &Form<'_>,
+    ) -> Result<(), LoadError<Self::Error>>;
+
+    /// Takes note that the rows loaded so far are those of the completed `checkpoint`, the base of
+    /// the next delta.
+    fn loaded(&mut self, checkpoint: u64);
+
+    /// Drops every row.
+    fn clear(&mut self) -> Result<(), Self::Error>;
+
+    /// Does up to `steps` steps of the store's own clean-up: what expired by `now`, copies that a
+    /// snapshot has let go. Returns how many were done; fewer than asked means there is no more.
+    fn sweep(&mut self, now: i64, steps: usize) -> Result<usize, Self::Error>;
+
+    /// Returns how many bytes the state takes, copies held for a snapshot included.
+    fn bytes(&self) -> u64;
+
+    /// Returns how many keys have a row.
+    fn rows(&self) -> u64;
+}
+
+/// A state as it was at one moment, free to be saved by another thread while the owner writes on.
+pub trait Frozen: Send + Sync + 'static {
+    /// Why an access can fail.
+    type Error: StateError;
+
+    /// Returns what [`save`](Self::save) writes of `group`.
+    fn shape(&self, group: KeyGroup) -> Shape;
+
+    /// Writes the rows of `group`: all of them, or the changes since the base, as its shape says.
+    fn save(&self, group: KeyGroup, out: &mut RowWriter<'_>) -> Result<(), SaveError<Self::Error>>;
+
+    /// Writes all rows of the key with that encoding, as in a full part; none if there is no such.
+    fn get(
+        &self,
+        group: KeyGroup,
+        key: &[u8],
+        out: &mut RowWriter<'_>,
+    ) -> Result<(), SaveError<Self::Error>>;
+
+    /// Writes all rows of `group`, as in a full part, whatever the shape.
+    fn scan(&self, group: KeyGroup, out: &mut RowWriter<'_>) -> Result<(), SaveError<Self::Error>>;
+}
+
+/// One value per key.
+pub trait Value<K: Key, V: Data>: State {
+    /// Returns the value, if there is one.
+    fn get(&self, at: At<'_, K>) -> Result<Option<Loan<'_, V>>, Self::Error>;
+
+    /// Stores `value`.
+    fn put(&mut self, at: At<'_, K>, value: V) -> Result<(), Self::Error>;
+
+    /// Edits the value, starting from `init()` where there is none.
+    ///
+    /// The one way to change state in place: the heap edits where the value lies, a byte store
+    /// decodes, edits and encodes. What `edit` changed stays, also if the `R` it returns says that
+    /// it failed: edit last, or edit a clone.
+    fn update<R>(
+        &mut self,
+        at: At<'_, K>,
+        init: impl FnOnce() -> V,
+        edit: impl FnOnce(&mut V) -> R,
+    ) -> Result<R, Self::Error>;
+
+    /// Drops the value; dropping none is done.
+    fn remove(&mut self, at: At<'_, K>) -> Result<(), Self::Error>;
+
+    /// Visits every key of `group` with its value, in no particular order.
+    fn visit(
+        &self,
+        group: KeyGroup,
+        visit: impl FnMut(&K, &V) -> ControlFlow<()>,
+    ) -> Result<(), Self::Error>;
+
+    /// Tells the store that `at` will be accessed soon.
+    fn prefetch(&self, at: At<'_, K>) {
+        let _ = at;
+    }
+
+    /// Updates one value per place, in order: the form that a store can overlap.
+    fn update_batch<'k>(
+        &mut self,
+        places: &[At<'k, K>],
+        init: impl Fn(usize) -> V,
+        mut edit: impl FnMut(usize, &mut V),
+    ) -> Result<(), Self::Error>
+    where
+        K: 'k,
+    {
+        for at in places {
+            self.prefetch(*at);
+        }
+        for (index, at) in places.iter().enumerate() {
+            self.update(*at, || init(index), |value| edit(index, value))?;
+        }
+        Ok(())
+    }
+}
+
+/// A growing list of items per key. An empty list has no row.
+pub trait List<K: Key, V: Data>: State {
+    /// Appends `item` without reading the list.
+    fn push(&mut self, at: At<'_, K>, item: V) -> Result<(), Self::Error>;
+
+    /// Replaces the list; by nothing: drops it.
+    fn set(&mut self, at: At<'_, K>, items: impl IntoIterator<Item = V>)
+    -> Result<(), Self::Error>;
+
+    /// Visits the items, oldest first.
+    fn items(
+        &self,
+        at: At<'_, K>,
+        visit: impl FnMut(&V) -> ControlFlow<()>,
+    ) -> Result<(), Self::Error>;
+
+    /// Returns how many items there are.
+    fn len(&self, at: At<'_, K>) -> Result<u64, Self::Error>;
+
+    /// Returns whether there is no item.
+    fn is_empty(&self, at: At<'_, K>) -> Result<bool, Self::Error> {
+        Ok(self.len(at)? == 0)
+    }
+
+    /// Drops the list.
+    fn remove(&mut self, at: At<'_, K>) -> Result<(), Self::Error>;
+
+    /// Moves the items of `sources` behind those of `target`, and drops the sources: for windows
+    /// that join. All are windows of one key.
+    fn merge(&mut self, target: At<'_, K>, sources: &[At<'_, K>]) -> Result<(), Self::Error>;
+
+    /// Visits every key of `group`, in no particular order.
+    fn keys(
+        &self,
+        group: KeyGroup,
+        visit: impl FnMut(&K) -> ControlFlow<()>,
+    ) -> Result<(), Self::Error>;
+}
+
+/// A map of fields per key. An empty map has no row.
+pub trait Map<K: Key, F: Key, V: Data>: State {
+    /// Returns the value of `field`, if there is one.
+    fn get(&self, at: At<'_, K>, field: F::View<'_>) -> Result<Option<Loan<'_, V>>, Self::Error>;
+
+    /// Stores `value` under `field`; returns whether the field is new.
+    fn put(&mut self, at: At<'_, K>, field: F::View<'_>, value: V) -> Result<bool, Self::Error>;
+
+    /// Edits the value of `field`, starting from `init()` where there is none.
+    fn update<R>(
+        &mut self,
+        at: At<'_, K>,
+        field: F::View<'_>,
+        init: impl FnOnce() -> V,
+        edit: impl FnOnce(&mut V) -> R,
+    ) -> Result<R, Self::Error>;
+
+    /// Drops `field`; returns whether it was there.
+    fn remove(&mut self, at: At<'_, K>, field: F::View<'_>) -> Result<bool, Self::Error>;
+
+    /// Visits the fields of the key, in no particular order. Cost: the fields of this key alone.
+    fn entries(
+        &self,
+        at: At<'_, K>,
+        visit: impl FnMut(&F, &V) -> ControlFlow<()>,
+    ) -> Result<(), Self::Error>;
+
+    /// Returns how many fields the key has.
+    fn len(&self, at: At<'_, K>) -> Result<u64, Self::Error>;
+
+    /// Returns whether the key has no field.
+    fn is_empty(&self, at: At<'_, K>) -> Result<bool, Self::Error> {
+        Ok(self.len(at)? == 0)
+    }
+
+    /// Drops all fields of the key.
+    fn remove_all(&mut self, at: At<'_, K>) -> Result<(), Self::Error>;
+
+    /// Visits every key of `group`, in no particular order.
+    fn keys(
+        &self,
+        group: KeyGroup,
+        visit: impl FnMut(&K) -> ControlFlow<()>,
+    ) -> Result<(), Self::Error>;
+}
+
+/// A value on loan from a store: borrowed where it lies, or decoded for the borrower.
+#[derive(Debug)]
+pub enum Loan<'a, V> {
+    /// Borrowed from the store.
+    Borrowed(&'a V),
+    /// Made from the bytes of the store.
+    Decoded(V),
+}
+
+impl<V: Clone> Loan<'_, V> {
+    /// Returns the value itself.
+    pub fn into_owned(self) -> V {
+        match self {
+            Self::Borrowed(value) => value.clone(),
+            Self::Decoded(value) => value,
+        }
+    }
+}
+
+impl<V> Deref for Loan<'_, V> {
+    type Target = V;
+
+    #[inline]
+    fn deref(&self) -> &V {
+        match self {
+            Self::Borrowed(value) => value,
+            Self::Decoded(value) => value,
+        }
+    }
+}
+
+/// Why a row cannot be loaded.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum LoadError<E> {
+    /// The row is not one of this state; the offset counts from the start of the row.
+    Malformed(Malformed),
+    /// The row was written by a type that this one cannot read.
+    Evolution(&'static str),
+    /// The store cannot take the row.
+    State(E),
+}
+
+impl<E> From<Malformed> for LoadError<E> {
+    fn from(malformed: Malformed) -> Self {
+        Self::Malformed(malformed)
+    }
+}
+
+impl<E: fmt::Display> fmt::Display for LoadError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed(malformed) => malformed.fmt(f),
+            Self::Evolution(why) => f.write_str(why),
+            Self::State(error) => error.fmt(f),
+        }
+    }
+}
+
+impl<E: StateError> core::error::Error for LoadError<E> {}
+
+impl<E: StateError> StateError for LoadError<E> {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Malformed(_) => ErrorKind::Corrupt,
+            Self::Evolution(_) => ErrorKind::Mismatch,
+            Self::State(error) => error.kind(),
+        }
+    }
+}
+
+/// The states of one operator, in the order in which a snapshot names them.
+pub trait States {
+    /// Why an access can fail.
+    type Error: StateError;
+
+    /// Shows every state to `visitor`.
+    fn each<V: Visitor<Self::Error>>(&mut self, visitor: &mut V) -> Result<(), V::Stop>;
+}
+
+/// Something that is done to every state of an operator.
+pub trait Visitor<E: StateError> {
+    /// Why to stop early.
+    type Stop;
+
+    /// Does it to `state`.
+    fn state<S: State<Error = E>>(&mut self, state: &mut S) -> Result<(), Self::Stop>;
+}
+
+/// Declares the states of an operator: the struct, how it is opened, and how it is walked.
+///
+/// The name of a field is the name of the state.
+///
+/// ```
+/// use holdwater::key::At;
+/// use holdwater::state::{Backend, Map, Value};
+///
+/// holdwater::states! {
+///     /// What an account did.
+///     pub struct Totals<B> {
+///         sum: Value<u64, i64>,
+///         seen: Map<u64, u32, u64>,
+///     }
+/// }
+///
+/// impl<B: Backend> Totals<B> {
+///     /// Adds `amount`, and counts the transfers with `party`.
+///     pub fn add(&mut self, account: At<'_, u64>, party: u32, amount: i64) -> Result<i64, B::Error> {
+///         self.seen.update(account, party, || 0, |times| *times += 1)?;
+///         self.sum.update(account, || 0, |sum| { *sum += amount; *sum })
+///     }
+/// }
+/// ```
+#[macro_export]
+macro_rules! states {
+    (
+        $(#[$attribute:meta])*
+        $visibility:vis struct $name:ident<$backend:ident> {
+            $($(#[$doc:meta])* $state:ident: $kind:ident<$($type:ty),+>,)+
+        }
+    ) => {
+        $(#[$attribute])*
+        $visibility struct $name<$backend: $crate::state::Backend> {
+            $($(#[$doc])* $state: $backend::$kind<$($type),+>,)+
+        }
+
+        impl<$backend: $crate::state::Backend> $name<$backend> {
+            /// Opens the states on `backend`.
+            $visibility fn open(backend: &mut $backend) -> Result<Self, $backend::Error> {
+                Ok(Self {
+                    $($state: $crate::states!(@open $kind, backend, stringify!($state)),)+
+                })
+            }
+        }
+
+        impl<$backend: $crate::state::Backend> $crate::state::States for $name<$backend> {
+            type Error = $backend::Error;
+
+            fn each<V: $crate::state::Visitor<$backend::Error>>(
+                &mut self,
+                visitor: &mut V,
+            ) -> Result<(), V::Stop> {
+                $(visitor.state(&mut self.$state)?;)+
+                Ok(())
+            }
+        }
+    };
+    (@open Value, $backend:expr, $name:expr) => {
+        $backend.value($crate::state::Descriptor::new($name))?
+    };
+    (@open List, $backend:expr, $name:expr) => {
+        $backend.list($crate::state::Descriptor::new($name))?
+    };
+    (@open Map, $backend:expr, $name:expr) => {
+        $backend.map($crate::state::Descriptor::new($name))?
+    };
+}

@@ -1,0 +1,307 @@
+//! What a state is called and what it holds: known before a row is read.
+
+use core::fmt;
+use core::marker::PhantomData;
+
+use crate::codec::{Encoding, Write};
+use crate::key::Key;
+use crate::schema::{Data, StaticSchema, Unsupported};
+
+/// The most bytes that the name of a state has.
+pub const NAME_BYTES_MAX: usize = 64;
+/// The most states that one operator declares.
+pub const STATES_MAX: usize = 32_767;
+
+/// The kind of a state. Codes are format (docs/format.md 5.1); those of later kinds are reserved.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[non_exhaustive]
+pub enum Kind {
+    /// One value per key.
+    Value,
+    /// A list of items per key.
+    List,
+    /// A map of fields per key.
+    Map,
+    /// Timers per key.
+    Timers,
+}
+
+impl Kind {
+    /// Returns the code of the kind in a file.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Value => 1,
+            Self::List => 2,
+            Self::Map => 3,
+            Self::Timers => 4,
+        }
+    }
+
+    /// Returns the kind that `code` stands for.
+    pub const fn from_code(code: u8) -> Option<Self> {
+        match code {
+            1 => Some(Self::Value),
+            2 => Some(Self::List),
+            3 => Some(Self::Map),
+            4 => Some(Self::Timers),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Value => "value",
+            Self::List => "list",
+            Self::Map => "map",
+            Self::Timers => "timers",
+        })
+    }
+}
+
+/// The name of a state: 1 to 64 bytes of text, held in place.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub struct Name {
+    bytes: [u8; NAME_BYTES_MAX],
+    used: u8,
+}
+
+impl Name {
+    /// Takes `name`, unless it is empty or too long.
+    pub fn new(name: &str) -> Option<Self> {
+        let mut bytes = [0; NAME_BYTES_MAX];
+        bytes.get_mut(..name.len())?.copy_from_slice(name.as_bytes());
+        if name.is_empty() { None } else { Some(Self { bytes, used: name.len() as u8 }) }
+    }
+
+    /// Returns the text.
+    pub fn as_str(&self) -> &str {
+        let bytes = self.bytes.get(..usize::from(self.used)).unwrap_or_default();
+        core::str::from_utf8(bytes).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_str().fmt(f)
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The schema of a type: derived from it, or made at run time.
+#[derive(Clone, Debug)]
+pub enum TypeSchema {
+    /// The type's own.
+    Static(StaticSchema),
+    /// Made at run time. Values are read by it, field by field.
+    #[cfg(feature = "alloc")]
+    Stored(crate::schema::StoredSchema),
+}
+
+impl TypeSchema {
+    /// Returns how values alone would be encoded.
+    pub fn encoding(&self) -> Encoding {
+        match self {
+            Self::Static(schema) => schema.encoding(),
+            #[cfg(feature = "alloc")]
+            Self::Stored(schema) => schema.view().encoding(),
+        }
+    }
+
+    /// Returns the length of each value in the fixed-width encoding, if it has one.
+    pub fn fixed_len(&self) -> Option<usize> {
+        match self {
+            Self::Static(schema) => schema.fixed_len(),
+            #[cfg(feature = "alloc")]
+            Self::Stored(schema) => schema.view().fixed_len(),
+        }
+    }
+
+    /// Appends the schema as it is stored (docs/format.md 4).
+    pub fn write<W: Write>(&self, out: &mut W) -> Result<(), W::Error> {
+        match self {
+            Self::Static(schema) => schema.write(out),
+            #[cfg(feature = "alloc")]
+            Self::Stored(schema) => out.write(schema.bytes()),
+        }
+    }
+
+    /// Returns how many bytes [`write`](Self::write) appends.
+    pub fn stored_len(&self) -> u64 {
+        match self {
+            Self::Static(schema) => schema.stored_len(),
+            #[cfg(feature = "alloc")]
+            Self::Stored(schema) => schema.bytes().len() as u64,
+        }
+    }
+
+    /// Returns what two schemas share when they differ in notes at most.
+    pub fn fingerprint(&self) -> u64 {
+        match self {
+            Self::Static(schema) => schema.fingerprint(),
+            #[cfg(feature = "alloc")]
+            Self::Stored(schema) => schema.view().fingerprint(),
+        }
+    }
+
+    /// Returns whether values are read by this schema, since their type does not know its shape.
+    pub const fn is_stored(&self) -> bool {
+        match self {
+            Self::Static(_) => false,
+            #[cfg(feature = "alloc")]
+            Self::Stored(_) => true,
+        }
+    }
+}
+
+/// What a state is called and what it holds.
+#[derive(Clone, Debug)]
+pub struct Description {
+    /// The name, unique within its operator.
+    pub name: Name,
+    /// The kind.
+    pub kind: Kind,
+    /// The type of the keys.
+    pub key: TypeSchema,
+    /// The type of the fields of a map.
+    pub field: Option<TypeSchema>,
+    /// The type of the values or items.
+    pub value: TypeSchema,
+    /// How rows are encoded: it follows from the types alone.
+    pub encoding: Encoding,
+}
+
+impl Description {
+    /// Returns the lengths of a key and of a value, where rows need no length of their own: those
+    /// of a value state in the fixed-width encoding.
+    pub fn row_lens(&self) -> Option<(usize, usize)> {
+        match (self.kind, self.encoding) {
+            (Kind::Value, Encoding::Fixed) => {
+                Some((self.key.fixed_len()?, self.value.fixed_len()?))
+            }
+            _ => None,
+        }
+    }
+
+    /// Returns whether `other` is the same state: name, kind and types.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let fingerprint =
+            |schema: &Option<TypeSchema>| schema.as_ref().map(TypeSchema::fingerprint);
+        self.name == other.name
+            && self.kind == other.kind
+            && self.key.fingerprint() == other.key.fingerprint()
+            && fingerprint(&self.field) == fingerprint(&other.field)
+            && self.value.fingerprint() == other.value.fingerprint()
+    }
+}
+
+/// Why a state cannot be declared.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Describe {
+    /// The name is empty or longer than 64 bytes.
+    Name,
+    /// A type has no portable schema.
+    Type(Unsupported),
+}
+
+impl fmt::Display for Describe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name => write!(f, "a state's name has 1 to {NAME_BYTES_MAX} bytes"),
+            Self::Type(unsupported) => unsupported.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for Describe {}
+
+impl From<Unsupported> for Describe {
+    fn from(unsupported: Unsupported) -> Self {
+        Self::Type(unsupported)
+    }
+}
+
+/// The name and the types of a state to be opened.
+///
+/// `Descriptor::<u64, i64>::new("sum")` takes the schemas from the types; a type whose shape is only
+/// known at run time is given its schema with [`key_schema`](Self::key_schema).
+#[derive(Clone, Debug)]
+pub struct Descriptor<'d, K, V> {
+    name: &'d str,
+    key: Option<TypeSchema>,
+    value: Option<TypeSchema>,
+    types: PhantomData<fn() -> (K, V)>,
+}
+
+impl<'d, K, V> Descriptor<'d, K, V> {
+    /// Describes the state called `name`.
+    pub const fn new(name: &'d str) -> Self {
+        Self { name, key: None, value: None, types: PhantomData }
+    }
+
+    /// Gives the keys a schema that was made at run time.
+    #[must_use]
+    #[cfg(feature = "alloc")]
+    pub fn key_schema(self, schema: crate::schema::StoredSchema) -> Self {
+        Self { key: Some(TypeSchema::Stored(schema)), ..self }
+    }
+
+    /// Gives the values (of a map: the values of its fields) a schema that was made at run time.
+    #[must_use]
+    #[cfg(feature = "alloc")]
+    pub fn value_schema(self, schema: crate::schema::StoredSchema) -> Self {
+        Self { value: Some(TypeSchema::Stored(schema)), ..self }
+    }
+
+    /// Returns the name.
+    pub const fn name(&self) -> &'d str {
+        self.name
+    }
+}
+
+impl<K: Key, V: Data> Descriptor<'_, K, V> {
+    /// Describes a state of `kind`, any but a map.
+    pub fn describe(self, kind: Kind) -> Result<Description, Describe> {
+        self.finish::<V>(kind, None)
+    }
+}
+
+impl<K: Key, F: Key, V: Data> Descriptor<'_, K, (F, V)> {
+    /// Describes a map.
+    pub fn describe_map(self) -> Result<Description, Describe> {
+        let field = TypeSchema::Static(StaticSchema::of::<F>()?);
+        self.finish::<V>(Kind::Map, Some(field))
+    }
+}
+
+impl<K: Key, T> Descriptor<'_, K, T> {
+    fn finish<V: Data>(
+        self,
+        kind: Kind,
+        field: Option<TypeSchema>,
+    ) -> Result<Description, Describe> {
+        let name = Name::new(self.name).ok_or(Describe::Name)?;
+        let key = match self.key {
+            Some(key) => key,
+            None => TypeSchema::Static(StaticSchema::of::<K>()?),
+        };
+        let value = match self.value {
+            Some(value) => value,
+            None => TypeSchema::Static(StaticSchema::of::<V>()?),
+        };
+        let parts = [Some(&key), field.as_ref(), Some(&value)];
+        let fixed = |part: &TypeSchema| part.encoding() == Encoding::Fixed;
+        let encoding = if parts.into_iter().flatten().all(fixed) {
+            Encoding::Fixed
+        } else {
+            Encoding::Postcard
+        };
+        Ok(Description { name, kind, key, field, value, encoding })
+    }
+}

@@ -1,0 +1,39 @@
+//! Timers per key: a set of (time, key), in the snapshot like any other state.
+
+use super::State;
+use crate::key::{At, Key};
+
+/// Which time a timer waits for.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum TimeDomain {
+    /// The watermark.
+    Event,
+    /// The time of processing.
+    Processing,
+}
+
+/// A timer that fired.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Timer<K> {
+    /// When it was due, in milliseconds since 1970 UTC.
+    pub time: i64,
+    /// The key it was registered under.
+    pub key: K,
+}
+
+/// Timers per key. Times are milliseconds since 1970 UTC; which clock they follow is the domain's.
+pub trait Timers<K: Key>: State {
+    /// Registers a timer; returns whether it is new. One key and time is one timer.
+    fn register(&mut self, at: At<'_, K>, time: i64) -> Result<bool, Self::Error>;
+
+    /// Deletes a timer; returns whether it was there.
+    fn delete(&mut self, at: At<'_, K>, time: i64) -> Result<bool, Self::Error>;
+
+    /// Returns the earliest time at which a timer is due.
+    fn next(&self) -> Result<Option<i64>, Self::Error>;
+
+    /// Takes out the earliest timer due at `now` or before, ordered by time, then by encoded key.
+    ///
+    /// One timer a call: the caller bounds its own work, and may register or delete in between.
+    fn take(&mut self, now: i64) -> Result<Option<Timer<K>>, Self::Error>;
+}
