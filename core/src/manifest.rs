@@ -7,6 +7,12 @@
 //! A chain is what a group is restored from: parts read one after another, each a delta on those
 //! before it. The bytes are specified in docs/format.md 6 and 7.
 
+mod decode;
+mod encode;
+mod file;
+
+pub use file::{claim_file, decode_record, record_file};
+
 use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -231,8 +237,6 @@ pub struct PartEntry {
     pub shape: PartShape,
     /// How many rows it holds.
     pub rows: u64,
-    /// The content digest of its rows, for full parts.
-    pub digest: Option<u128>,
     /// The checkpoint it was first written for: what its header shows.
     pub written: CheckpointId,
 }
@@ -246,7 +250,10 @@ pub enum PartShape {
         base: CheckpointId,
     },
     /// All rows.
-    Full,
+    Full {
+        /// The content digest of the rows.
+        digest: u128,
+    },
 }
 
 /// An input and how far it was read.
@@ -270,17 +277,4 @@ pub struct SinkEntry {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::CheckpointId;
-    use std::string::ToString;
-
-    #[test]
-    fn a_checkpoint_is_named_by_its_number_and_its_epoch() {
-        let id = CheckpointId { checkpoint: 7, epoch: 2 };
-        assert_eq!(id.to_string(), "7.e2");
-        assert_eq!("7.e2".parse(), Ok(id));
-        for name in ["", "7", "07.e2", "7.e2.draft", "e2.claim", "m7.e2"] {
-            assert!(name.parse::<CheckpointId>().is_err(), "{name}");
-        }
-    }
-}
+mod tests;

@@ -1,0 +1,146 @@
+//! Writes the body of a manifest (docs/format.md 6).
+
+use alloc::vec::Vec;
+
+use super::{
+    Chain, CheckpointId, CheckpointKind, FileEntry, Manifest, OperatorEntry, Origin, PartEntry,
+    PartShape, SinkEntry, SourceEntry, StateEntry,
+};
+use crate::codec::{Write, write_bytes, write_varint};
+use crate::storage::ObjectId;
+
+impl Manifest {
+    /// Appends the body of the manifest.
+    ///
+    /// # Panics
+    ///
+    /// If a part lies in a file that the manifest does not list.
+    pub fn encode<W: Write>(&self, out: &mut W) -> Result<(), W::Error> {
+        write_bytes(&self.signature, out)?;
+        out.write(&[match self.kind {
+            CheckpointKind::Checkpoint => 1,
+            CheckpointKind::Savepoint => 2,
+        }])?;
+        write_varint(self.created_ms.into(), out)?;
+        match self.parent {
+            None => out.write(&[0])?,
+            Some(parent) => {
+                out.write(&[1])?;
+                write_id(parent, out)?;
+            }
+        }
+        self.origin.encode(out)?;
+        write_varint(self.depth.into(), out)?;
+        write_varint(self.key_groups.into(), out)?;
+        out.write(&[self.hash_function])?;
+        write_each(&self.files, out, write_file)?;
+        write_each(&self.operators, out, |operator, out| {
+            write_operator(operator, &self.files, out)
+        })?;
+        write_each(&self.sources, out, |SourceEntry { name, position }, out| {
+            write_bytes(name.as_bytes(), out)?;
+            write_bytes(position, out)
+        })?;
+        write_each(&self.sinks, out, |SinkEntry { name, transactions, committed }, out| {
+            write_bytes(name.as_bytes(), out)?;
+            write_each(transactions, out, |bytes, out| write_bytes(bytes, out))?;
+            write_bytes(committed, out)
+        })?;
+        write_each(&self.counters, out, |(name, count), out| {
+            write_bytes(name.as_bytes(), out)?;
+            write_varint((*count).into(), out)
+        })
+    }
+}
+
+impl Origin {
+    /// Appends the origin: the body of a record, and a field of a manifest.
+    pub fn encode<W: Write>(&self, out: &mut W) -> Result<(), W::Error> {
+        match *self {
+            Self::Fresh => out.write(&[0]),
+            Self::Restored(id) => {
+                out.write(&[1])?;
+                write_id(id, out)
+            }
+            Self::Imported { job, id } => {
+                out.write(&[2])?;
+                out.write(&job.to_le_bytes())?;
+                write_id(id, out)
+            }
+        }
+    }
+}
+
+fn write_each<T, W: Write>(
+    entries: &[T],
+    out: &mut W,
+    mut write: impl FnMut(&T, &mut W) -> Result<(), W::Error>,
+) -> Result<(), W::Error> {
+    write_varint(entries.len() as u128, out)?;
+    entries.iter().try_for_each(|entry| write(entry, out))
+}
+
+fn write_id<W: Write>(id: CheckpointId, out: &mut W) -> Result<(), W::Error> {
+    write_varint(id.checkpoint.into(), out)?;
+    write_varint(id.epoch.into(), out)
+}
+
+fn write_file<W: Write>(file: &FileEntry, out: &mut W) -> Result<(), W::Error> {
+    let ObjectId { checkpoint, epoch, attempt, part, .. } = file.id;
+    for number in [checkpoint, epoch, attempt.into(), part.into(), file.length] {
+        write_varint(number.into(), out)?;
+    }
+    out.write(&file.hash.to_le_bytes())
+}
+
+fn write_operator<W: Write>(
+    operator: &OperatorEntry,
+    files: &[FileEntry],
+    out: &mut W,
+) -> Result<(), W::Error> {
+    write_bytes(operator.name.as_bytes(), out)?;
+    write_varint(operator.parallelism.into(), out)?;
+    write_each(&operator.states, out, |StateEntry { name, schema, chains }, out| {
+        write_bytes(name.as_bytes(), out)?;
+        out.write(&[schema.kind, schema.encoding.code(), schema.ttl])?;
+        for stored in [&schema.key, &schema.window, &schema.field, &schema.value] {
+            write_bytes(stored, out)?;
+        }
+        write_each(chains, out, |Chain { group, parts }, out| {
+            write_varint((*group).into(), out)?;
+            write_each(parts, out, |part, out| write_part(part, files, out))
+        })
+    })
+}
+
+fn write_part<W: Write>(
+    part: &PartEntry,
+    files: &[FileEntry],
+    out: &mut W,
+) -> Result<(), W::Error> {
+    let found = files.binary_search_by_key(&part.file, |file| file.id);
+    let Ok(file) = found else { panic!("the manifest lists {}, which holds a part", part.file) };
+    for number in [file as u64, part.offset, part.length, part.state.into(), part.rows] {
+        write_varint(number.into(), out)?;
+    }
+    write_id(part.written, out)?;
+    match part.shape {
+        PartShape::Full { digest } => {
+            out.write(&[1])?;
+            out.write(&digest.to_le_bytes())
+        }
+        PartShape::Delta { base } => {
+            out.write(&[2])?;
+            write_id(base, out)
+        }
+    }
+}
+
+/// Returns what `encode` appends to an empty vector.
+pub(super) fn to_bytes(
+    encode: impl FnOnce(&mut Vec<u8>) -> Result<(), core::convert::Infallible>,
+) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let Ok(()) = encode(&mut bytes);
+    bytes
+}

@@ -1,0 +1,93 @@
+//! Manifests, claims and records as whole files (docs/format.md 3, 6, 7).
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use super::encode::to_bytes;
+use super::{CheckpointId, Manifest, Origin};
+use crate::codec::{Reader, Write as _};
+use crate::error::{Fault, Malformed};
+use crate::page::{
+    BlockSize, FileHeader, FileKind, HEADER_LEN, PageWriter, Pages, Portable, ReadError,
+    SectionKind,
+};
+
+impl Manifest {
+    /// Returns the bytes of its file.
+    pub fn to_file(&self) -> Vec<u8> {
+        let header = header(FileKind::Manifest, self.job, self.id);
+        write(&header, &to_bytes(|out| self.encode(out)))
+    }
+
+    /// Reads the file of the manifest of checkpoint `id`, of whichever job it is.
+    pub fn from_file(id: CheckpointId, bytes: &[u8]) -> Result<Self, Malformed> {
+        let (header, body) = read(FileKind::Manifest, id, bytes)?;
+        Self::decode(header.job, id, &body)
+    }
+}
+
+/// Returns the bytes of the claim to `epoch`. That there is such an object is all that counts;
+/// the content serves those who look.
+pub fn claim_file(job: u128, epoch: u64) -> Vec<u8> {
+    write(&header(FileKind::Claim, job, CheckpointId { checkpoint: 0, epoch }), &[])
+}
+
+/// Returns the bytes of the record of what `epoch` was started from.
+pub fn record_file(job: u128, epoch: u64, origin: &Origin) -> Vec<u8> {
+    let header = header(FileKind::Record, job, CheckpointId { checkpoint: 0, epoch });
+    write(&header, &to_bytes(|out| origin.encode(out)))
+}
+
+/// Reads what `epoch` was started from.
+pub fn decode_record(epoch: u64, bytes: &[u8]) -> Result<Origin, Malformed> {
+    let (_, body) = read(FileKind::Record, CheckpointId { checkpoint: 0, epoch }, bytes)?;
+    let mut reader = Reader::new(&body);
+    let origin = Origin::decode(&mut reader)?;
+    reader.finish()?;
+    Ok(origin)
+}
+
+const fn header(kind: FileKind, job: u128, id: CheckpointId) -> FileHeader {
+    let CheckpointId { checkpoint, epoch } = id;
+    FileHeader { kind, block: BlockSize::HOST, job, checkpoint, epoch, attempt: 0, part: 0 }
+}
+
+fn write(header: &FileHeader, body: &[u8]) -> Vec<u8> {
+    to_bytes(|out| {
+        let mut block = vec![0; header.block.bytes()];
+        let mut pages = PageWriter::new(header, out, &mut block, Portable)?;
+        pages.begin(SectionKind::Body)?;
+        pages.write(body)?;
+        pages.end()?;
+        pages.finish(0).map(drop)
+    })
+}
+
+/// Verifies every byte of a file and returns its header and body.
+fn read(
+    kind: FileKind,
+    id: CheckpointId,
+    bytes: &[u8],
+) -> Result<(FileHeader, Vec<u8>), Malformed> {
+    let malformed = |error| match error {
+        ReadError::Malformed(malformed) => malformed,
+    };
+    let mut pages = Pages::open(bytes, Portable).map_err(malformed)?;
+    let found = *pages.header();
+    if found != (FileHeader { block: found.block, ..header(kind, found.job, id) }) {
+        return Err(Malformed::new(Fault::Identity, 0));
+    }
+    let mut buffer = vec![0; found.block.bytes()];
+    pages.verify_hash(&mut buffer).map_err(malformed)?;
+    let (mut offset, end) = (HEADER_LEN as u64, pages.end());
+    let mut body = Vec::new();
+    while offset < end {
+        let block = pages.block(offset, end, &mut buffer).map_err(malformed)?;
+        if block.kind != SectionKind::Body || block.continued != (offset > HEADER_LEN as u64) {
+            return Err(Malformed::new(Fault::Identity, offset));
+        }
+        body.extend_from_slice(block.payload);
+        offset = block.next;
+    }
+    Ok((found, body))
+}
