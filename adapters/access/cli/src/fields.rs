@@ -86,6 +86,12 @@ impl fmt::Debug for FieldsView<'_> {
 
 /// Appends one field to an encoded key.
 pub(crate) fn push_field(field: &str, key: &mut Vec<u8>) {
+    // The usual field is short, and its length one byte.
+    if let Ok(length @ 0..0x80) = u8::try_from(field.len()) {
+        key.push(length);
+        key.extend_from_slice(field.as_bytes());
+        return;
+    }
     let written: Result<(), Infallible> = write_bytes(field.as_bytes(), key);
     match written {
         Ok(()) => {}

@@ -81,8 +81,10 @@ impl Record {
         self.line = line;
         self.key.clear();
         self.text.clear();
-        self.cells.clear();
-        self.cells.resize(columns, Slot::default());
+        self.cells.resize_with(columns, Slot::default);
+        for slot in &mut self.cells {
+            *slot = Slot::default();
+        }
     }
 
     /// Sets the cell of a column; empty text is no value. Returns false where it was set before.

@@ -177,8 +177,8 @@ impl Row {
     fn text(&self) -> Option<&str> {
         let text = str::from_utf8(&self.text[..self.text_len]).ok()?;
         // A character must not be put together from the cells on both sides of a comma.
-        let ends = &self.ends[..self.ends_len];
-        ends.iter().all(|end| text.is_char_boundary(*end)).then_some(text)
+        let mut ends = self.ends[..self.ends_len].iter();
+        (text.is_ascii() || ends.all(|end| text.is_char_boundary(*end))).then_some(text)
     }
 
     fn cells(&self) -> Option<impl Iterator<Item = &str>> {

@@ -119,7 +119,7 @@ impl Source {
 pub(super) const WINDOW: usize = 64 << 10;
 
 /// How many bytes are read at once.
-const CHUNK: usize = 512 << 10;
+const CHUNK: usize = 256 << 10;
 
 /// With less room than this, consumed bytes are dropped: seldom for pipes that give little at once.
 const ROOM_MIN: usize = 64 << 10;
