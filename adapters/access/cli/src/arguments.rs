@@ -184,11 +184,23 @@ impl Arguments {
     pub fn read<T: Into<OsString> + Clone>(
         arguments: impl IntoIterator<Item = T>,
     ) -> Result<Command, Refusal> {
-        let command = Self::try_parse_from(arguments).map_err(|error| match error.kind() {
+        let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
+        let command = Self::try_parse_from(&arguments).map_err(|error| match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
                 Refusal::Shown(error.render().to_string())
             }
-            _ => Refusal::Failure(Failure::Usage(one_line(&error.render().to_string()))),
+            ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => Refusal::Failure(
+                Failure::Usage("give a command: run or list; see holdwater --help".to_owned()),
+            ),
+            _ => {
+                let told = one_line(&error.render().to_string());
+                let command = match arguments.get(1).and_then(|command| command.to_str()) {
+                    Some("run") => "run ",
+                    Some("list") => "list ",
+                    _ => "",
+                };
+                Refusal::Failure(Failure::Usage(format!("{told}; see holdwater {command}--help")))
+            }
         })?;
         match &command.command {
             Command::Run(run) => run.check().map_err(Refusal::Failure)?,
@@ -277,14 +289,16 @@ fn parse_key(text: &str) -> Result<KeyFields, String> {
 
 /// Reduces a message of clap to one line: what is wrong and its tips, without the usage.
 fn one_line(message: &str) -> String {
-    let told = message.lines().take_while(|line| !line.starts_with("Usage:"));
-    let words: Vec<_> = told
-        .filter(|line| !line.starts_with("For more information"))
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .collect();
-    let line = words.join(" ");
-    format!("{}; see holdwater --help", line.strip_prefix("error: ").unwrap_or(&line))
+    let mut line = String::new();
+    for told in message.lines().take_while(|line| !line.starts_with("Usage:")).map(str::trim) {
+        if told.is_empty() || told.starts_with("For more information") {
+            continue;
+        }
+        let gap = if told.starts_with("tip:") { "; " } else { " " };
+        line.push_str(if line.is_empty() { "" } else { gap });
+        line.push_str(told.strip_prefix("error: ").unwrap_or(told));
+    }
+    line
 }
 
 /// The most key groups that a job can have.
@@ -411,9 +425,10 @@ mod tests {
     #[test]
     fn what_cannot_be_is_refused_in_one_line_that_says_what() {
         for (line, said) in [
-            ("", "holdwater --help"),
+            ("", "give a command"),
             ("walk", "walk"),
-            ("run", "--input"),
+            ("run", "see holdwater run --help"),
+            ("run --key a --agg count", "--input"),
             ("run --input a --key b", "--agg"),
             (&format!("{JOB} --agg"), "--agg"),
             (&format!("{JOB} --agg median:x"), "expected count"),
@@ -433,7 +448,7 @@ mod tests {
             (&format!("{JOB} --checkpoint-every 5"), "10000rows or 5s"),
             (&format!("{JOB} --memory-limit 5x"), "512MiB"),
             (&format!("{JOB} --format xml"), "csv, jsonl"),
-            (&format!("{JOB} --outputs x"), "--output"),
+            (&format!("{JOB} --outputs x"), "found; tip: a similar argument exists: '--output'"),
             (&format!("{JOB} --window 1d"), "--window"),
             (&format!("{JOB} positional"), "positional"),
             ("list", "<DIR>"),
