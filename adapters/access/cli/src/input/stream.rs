@@ -115,7 +115,7 @@ impl Source {
     }
 }
 
-/// How many bytes before a position its hash covers (docs/format.md: positions).
+/// How many bytes before a position its hash covers.
 pub(super) const WINDOW: usize = 64 << 10;
 
 /// How many bytes are read at once.
