@@ -7,14 +7,15 @@
 mod directory;
 mod error;
 mod lock;
+mod reserve;
 
 pub use error::{FilesError, LockError, Step};
 pub use lock::Lock;
 
 use directory::Directory;
-use holdwater::storage::{Area, Failure, ObjectId, Storage};
+use holdwater::storage::{Area, Failure, ObjectId, ObjectKind, Storage};
 use std::fs::File;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -75,8 +76,13 @@ impl Files {
     /// It is for whoever publishes checkpoints, so that a second job started by mistake is told
     /// at once. It is a courtesy between processes of one machine: what keeps an old process from
     /// publishing is the epoch. Readers need no lock.
+    ///
+    /// With the lock, 1 MiB is set aside for claims, records and manifests: once the disk is full,
+    /// they take it, so that the job can still resume and clean up.
     pub fn lock(&self) -> Result<Lock, LockError> {
-        Lock::take(&self.place.root)
+        let lock = Lock::take(&self.place.root)?;
+        reserve::fill(&self.place.root);
+        Ok(lock)
     }
 
     /// Returns the directory, as it was given.
@@ -111,7 +117,10 @@ impl Storage for Files {
 
     /// Creates the file exclusively, readable and writable by its owner only.
     fn create(&mut self, id: ObjectId) -> Result<NewFile, Failure<FilesError>> {
-        let created = self.place.area(id.area()).and_then(|area| area.create(&id.to_string()));
+        let created = self.place.area(id.area()).and_then(|area| {
+            let create = || area.create(&id.to_string());
+            reserve::retry_when_full(create, || self.place.make_room(id))
+        });
         match created {
             Ok(file) => Ok(NewFile { id, file, dead: false }),
             Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(Failure::Exists(id)),
@@ -121,8 +130,8 @@ impl Storage for Files {
 
     fn write(&mut self, file: &mut NewFile, bytes: &[u8]) -> Result<(), Failure<FilesError>> {
         assert!(!file.dead, "{}: a file that failed is not written again", file.id);
-        // Goes on after a short write and an interruption.
-        file.file.write_all(bytes).map_err(|error| {
+        let make_room = || self.place.make_room(file.id);
+        reserve::write_all(&mut file.file, bytes, make_room).map_err(|error| {
             file.dead = true;
             self.place.not_done(Step::Write, file.id, error)
         })
@@ -241,6 +250,11 @@ impl Place {
             ErrorKind::NotFound => Failure::Missing(id),
             _ => self.not_done(Step::Open, id, error),
         })
+    }
+
+    /// Gives the reserve to an object without which no job resumes and nothing is cleaned up.
+    fn make_room(&self, id: ObjectId) -> bool {
+        id.kind != ObjectKind::Data && reserve::release(&self.root)
     }
 
     /// Returns where an object stands, for messages only.
