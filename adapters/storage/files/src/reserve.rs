@@ -1,8 +1,8 @@
 //! Space set aside, so that a full disk does not keep a job from resuming or cleaning up.
 //!
 //! Without it a job that was stopped on a full disk cannot even claim an epoch, and so never gets
-//! to the clean-up that would free space. Snapshot files get none of it: a checkpoint that finds the
-//! disk full is declined, and the job goes on.
+//! to the clean-up that would free space. Snapshot files get none of it: a checkpoint that finds
+//! the disk full is declined, and the job goes on.
 
 use crate::directory::Directory;
 use std::io::{self, ErrorKind, Write};
