@@ -9,9 +9,14 @@
 //! [`walk`] checks bytes from outside against a schema before anything is decoded, and [`check`]
 //! that a type writes what its schema says. None of it allocates but [`StoredSchema`].
 
+mod access;
+mod compare;
 mod emit;
+mod evolve;
+mod leaf;
 mod node;
 mod path;
+mod refusal;
 #[cfg(feature = "alloc")]
 mod stored;
 #[cfg(all(test, feature = "alloc"))]
@@ -20,8 +25,12 @@ mod types;
 mod walk;
 mod words;
 
-pub use self::node::{Kind, Leaf, Member, Members, Schema};
+pub use self::compare::{Compatibility, Incompatible, compare};
+pub use self::evolve::decode_as;
+pub use self::leaf::Leaf;
+pub use self::node::{Kind, Member, Members, Schema};
 pub use self::path::Path;
+pub use self::refusal::{DecodeError, Refusal};
 #[cfg(feature = "alloc")]
 pub use self::stored::StoredSchema;
 pub use self::types::{StaticSchema, Unportable, Unsupported, encoding_of, fixed_len_of};

@@ -7,8 +7,8 @@ use core::ptr;
 use postcard_schema_ng::schema::{Data as Shape, DataModelType, NamedField, Variant};
 use xxhash_rust::xxh3::Xxh3;
 
-use super::node::{ARRAY, ENUM, LIMIT, Leaf, MAP, NAME, OPTION, SEQ, STRUCT, TUPLE};
-use super::types::leaf;
+use super::node::{ARRAY, ENUM, LIMIT, MAP, NAME, OPTION, SEQ, STRUCT, TUPLE};
+use super::{Leaf, types::leaf};
 use crate::codec::{Count, Write, write_bytes, write_varint};
 
 type Types = &'static [&'static DataModelType];

@@ -1,5 +1,6 @@
 use core::convert::Infallible;
 
+use super::Leaf;
 use super::emit::Fingerprint;
 use crate::codec::{Encoding, Reader, Write, write_bytes, write_varint};
 use crate::error::{Fault, Malformed};
@@ -37,6 +38,14 @@ impl<'a> Schema<'a> {
     /// Returns the stored form.
     pub const fn bytes(self) -> &'a [u8] {
         self.bytes
+    }
+
+    /// The schema of one byte.
+    pub(super) const BYTE: Self = Self { bytes: &[Leaf::U8.code()] };
+
+    /// Returns whether values of this schema are those of `leaf`.
+    pub(super) fn is_leaf(self, leaf: Leaf) -> bool {
+        matches!(self.kind(), Kind::Leaf(own) if own == leaf)
     }
 
     /// Returns the name of the type that was written, if it had one.
@@ -208,61 +217,6 @@ impl Kind<'_> {
             Self::Tuple(_) => TUPLE,
         }
     }
-}
-
-macro_rules! leaves {
-    ($($leaf:ident $code:literal $word:literal $width:expr,)*) => {
-        /// A value without parts.
-        #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-        pub enum Leaf {
-            $(#[doc = concat!("`", $word, "`.")] $leaf = $code,)*
-        }
-
-        impl Leaf {
-            /// Returns the byte that stands for this leaf in a stored schema.
-            pub const fn code(self) -> u8 {
-                self as u8
-            }
-
-            /// Returns the leaf that `code` stands for.
-            pub const fn from_code(code: u8) -> Option<Self> {
-                match code {
-                    $($code => Some(Self::$leaf),)*
-                    _ => None,
-                }
-            }
-
-            /// Returns the name of the Rust type.
-            pub const fn word(self) -> &'static str {
-                match self { $(Self::$leaf => $word,)* }
-            }
-
-            /// Returns the bytes of every value in the fixed-width encoding, if it has that.
-            pub const fn width(self) -> Option<u64> {
-                match self { $(Self::$leaf => $width,)* }
-            }
-        }
-    };
-}
-
-leaves! {
-    Unit 0x01 "()" Some(0),
-    Bool 0x02 "bool" Some(1),
-    Char 0x03 "char" Some(4),
-    U8 0x04 "u8" Some(1),
-    U16 0x05 "u16" Some(2),
-    U32 0x06 "u32" Some(4),
-    U64 0x07 "u64" Some(8),
-    U128 0x08 "u128" Some(16),
-    I8 0x09 "i8" Some(1),
-    I16 0x0a "i16" Some(2),
-    I32 0x0b "i32" Some(4),
-    I64 0x0c "i64" Some(8),
-    I128 0x0d "i128" Some(16),
-    F32 0x0e "f32" Some(4),
-    F64 0x0f "f64" Some(8),
-    String 0x10 "String" None,
-    Bytes 0x11 "bytes" None,
 }
 
 /// A field of a struct, a variant of an enum or an element of a tuple.

@@ -1,6 +1,8 @@
 // Types that only their schema is asked of have fields nobody reads.
 #![allow(clippy::indexing_slicing, dead_code)]
 
+mod evolution;
+
 use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;

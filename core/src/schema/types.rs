@@ -3,8 +3,8 @@ use core::fmt;
 
 use postcard_schema_ng::schema::{Data as Shape, DataModelType};
 
+use super::Leaf;
 use super::emit::{self, Length, Stored};
-use super::node::Leaf;
 use crate::codec::{Encoding, Write};
 use crate::schema::{FIXED_BYTES_MAX, SCHEMA_BYTES_MAX, SCHEMA_DEPTH_MAX, SCHEMA_MEMBERS_MAX};
 

@@ -1,7 +1,8 @@
 use core::error::Error;
 use core::fmt;
 
-use super::{Kind, Leaf, Members, Path, Schema};
+use super::leaf::tag;
+use super::{Kind, Members, Path, Schema};
 use crate::codec::{Encoding, Reader};
 use crate::error::{Fault, Malformed};
 
@@ -47,6 +48,10 @@ pub struct Budget {
 }
 
 impl Budget {
+    /// No limit: for bytes that were walked before.
+    pub(super) const MAX: Self =
+        Self { bytes: u64::MAX, items: u64::MAX, depth: u32::MAX, fuel: u64::MAX };
+
     /// Returns what a row of `bytes` bytes may cost: 65,536 elements without bytes, and ample
     /// steps for any type a person would write.
     pub const fn of_row(bytes: usize) -> Self {
@@ -180,61 +185,6 @@ impl<'a> Walk<'_, 'a> {
     fn spend(&self, granted: u64, wanted: u64) -> Result<u64, Malformed> {
         granted.checked_sub(wanted).ok_or(self.reader.fault(Fault::Budget))
     }
-}
-
-impl Leaf {
-    /// Returns the width of every value if any bytes of that width are one.
-    const fn plain_width(self, encoding: Encoding) -> Option<u64> {
-        match (self, encoding) {
-            (Self::U8 | Self::I8 | Self::F32 | Self::F64, _) => self.width(),
-            (Self::Bool | Self::Char, _) | (_, Encoding::Postcard) => None,
-            (_, Encoding::Fixed) => self.width(),
-        }
-    }
-
-    /// Takes one value, if the next bytes are one.
-    fn skip(self, encoding: Encoding, reader: &mut Reader<'_>) -> Result<(), Malformed> {
-        if let Some(width) = self.plain_width(encoding) {
-            reader.take(width as usize)?;
-            return Ok(());
-        }
-        match self {
-            Self::Unit => {}
-            Self::Bool => _ = tag(reader)?,
-            Self::Char => _ = char(encoding, reader)?,
-            Self::U16 | Self::I16 => _ = reader.varint(16)?,
-            Self::U32 | Self::I32 => _ = reader.varint(32)?,
-            Self::U64 | Self::I64 => _ = reader.varint(64)?,
-            Self::U128 | Self::I128 => _ = reader.varint(128)?,
-            Self::U8 | Self::I8 | Self::F32 | Self::F64 => {}
-            Self::String => _ = reader.text()?,
-            Self::Bytes => _ = reader.bytes()?,
-        }
-        Ok(())
-    }
-}
-
-/// Takes a byte that is 0 or 1: a bool, or the tag of an option.
-pub(super) fn tag(reader: &mut Reader<'_>) -> Result<bool, Malformed> {
-    let start = *reader;
-    match reader.byte()? {
-        0 => Ok(false),
-        1 => Ok(true),
-        _ => Err(start.fault(Fault::Range)),
-    }
-}
-
-/// Takes a char: four bytes in the fixed-width encoding, else a text of just that.
-pub(super) fn char(encoding: Encoding, reader: &mut Reader<'_>) -> Result<char, Malformed> {
-    let start = *reader;
-    let char = match encoding {
-        Encoding::Fixed => char::from_u32(reader.u32()?),
-        Encoding::Postcard => {
-            let mut chars = reader.text()?.chars();
-            chars.next().filter(|_| chars.next().is_none())
-        }
-    };
-    char.ok_or(start.fault(Fault::Range))
 }
 
 impl Unlike {

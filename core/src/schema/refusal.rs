@@ -1,0 +1,182 @@
+#[cfg(feature = "alloc")]
+use alloc::string::{String, ToString};
+use core::error::Error;
+use core::fmt;
+
+use serde::de::{self, Expected, Unexpected};
+
+use super::Path;
+use crate::error::{Fault, Malformed};
+
+/// Bytes of a stored schema cannot be read into a type.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct DecodeError {
+    /// The stored field or variant at which it failed.
+    pub path: Path,
+    /// Where in the bytes.
+    pub offset: u64,
+    /// Why.
+    pub refusal: Refusal,
+}
+
+/// Why stored bytes cannot be read into a type.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The type has a field that is not stored, and no `serde(default)` for it.
+    Absent(&'static str),
+    /// Two stored fields claim to be this one, by its name and an alias.
+    Duplicate(&'static str),
+    /// The type holds another number of elements than is stored.
+    Length,
+    /// The bytes are not of the stored schema.
+    Malformed(Fault),
+    /// What is stored as the one cannot become the other.
+    Type {
+        /// The stored kind.
+        stored: &'static str,
+        /// What the type asks for.
+        wanted: &'static str,
+    },
+    /// The type has no such field and denies unknown ones.
+    UnknownField,
+    /// The type has no such variant.
+    UnknownVariant,
+    /// The type's own `Deserialize` says no, in its words where they can be kept.
+    Value(#[cfg(feature = "alloc")] String),
+}
+
+impl DecodeError {
+    pub(super) const fn new(refusal: Refusal) -> Self {
+        Self { path: Path::new(), offset: 0, refusal }
+    }
+
+    /// Says that what is stored as `stored` is not what the type wants.
+    pub(super) const fn mismatch(stored: &'static str, wanted: &'static str) -> Self {
+        Self::new(Refusal::Type { stored, wanted })
+    }
+
+    /// Says that it happened in the member `name`.
+    #[must_use]
+    pub(super) fn inside(mut self, name: &str) -> Self {
+        self.path = self.path.inside(name);
+        self
+    }
+
+    /// Says that it happened at `offset`, unless known better.
+    #[must_use]
+    pub(super) fn at(mut self, offset: u64) -> Self {
+        if !matches!(self.refusal, Refusal::Malformed(_)) {
+            self.offset = offset;
+        }
+        self
+    }
+
+    fn value(words: fmt::Arguments<'_>) -> Self {
+        #[cfg(feature = "alloc")]
+        return Self::new(Refusal::Value(words.to_string()));
+        #[cfg(not(feature = "alloc"))]
+        {
+            _ = words;
+            Self::new(Refusal::Value())
+        }
+    }
+}
+
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.path.is_empty() {
+            write!(f, "{}: ", self.path)?;
+        }
+        write!(f, "{} (byte {})", self.refusal, self.offset)
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Absent(field) => {
+                write!(f, "no field `{field}` is stored, give it serde(default) or serde(alias)")
+            }
+            Self::Duplicate(field) => write!(f, "field `{field}` is stored under two names"),
+            Self::Length => f.write_str("another number of elements is stored"),
+            Self::Malformed(fault) => fault.fmt(f),
+            Self::Type { stored, wanted } => {
+                write!(f, "what is stored as {stored} cannot become {wanted}")
+            }
+            Self::UnknownField => f.write_str("the type denies fields it does not know"),
+            Self::UnknownVariant => {
+                f.write_str("the type has no such variant, keep it or give one serde(alias)")
+            }
+            #[cfg(feature = "alloc")]
+            Self::Value(words) => f.write_str(words),
+            #[cfg(not(feature = "alloc"))]
+            Self::Value() => f.write_str("the type does not accept the value"),
+        }
+    }
+}
+
+impl Error for DecodeError {}
+
+impl From<Malformed> for DecodeError {
+    fn from(malformed: Malformed) -> Self {
+        Self { offset: malformed.offset, ..Self::new(Refusal::Malformed(malformed.fault)) }
+    }
+}
+
+/// What serde makes of it; the words never hold stored content.
+impl de::Error for DecodeError {
+    fn custom<T: fmt::Display>(words: T) -> Self {
+        Self::value(format_args!("{words}"))
+    }
+
+    fn invalid_type(stored: Unexpected<'_>, wanted: &dyn Expected) -> Self {
+        Self::value(format_args!("stored is {}, wanted {wanted}", sort(stored)))
+    }
+
+    fn invalid_value(stored: Unexpected<'_>, wanted: &dyn Expected) -> Self {
+        Self::value(format_args!("this {} is not {wanted}", sort(stored)))
+    }
+
+    fn invalid_length(_: usize, _: &dyn Expected) -> Self {
+        Self::new(Refusal::Length)
+    }
+
+    fn unknown_variant(_: &str, _: &'static [&'static str]) -> Self {
+        Self::new(Refusal::UnknownVariant)
+    }
+
+    fn unknown_field(_: &str, _: &'static [&'static str]) -> Self {
+        Self::new(Refusal::UnknownField)
+    }
+
+    fn missing_field(field: &'static str) -> Self {
+        Self::new(Refusal::Absent(field))
+    }
+
+    fn duplicate_field(field: &'static str) -> Self {
+        Self::new(Refusal::Duplicate(field))
+    }
+}
+
+const fn sort(stored: Unexpected<'_>) -> &'static str {
+    match stored {
+        Unexpected::Bool(_) => "bool",
+        Unexpected::Unsigned(_) | Unexpected::Signed(_) => "integer",
+        Unexpected::Float(_) => "float",
+        Unexpected::Char(_) => "char",
+        Unexpected::Str(_) => "text",
+        Unexpected::Bytes(_) => "bytes",
+        Unexpected::Unit => "unit",
+        Unexpected::Option => "option",
+        Unexpected::NewtypeStruct => "newtype",
+        Unexpected::Seq => "sequence",
+        Unexpected::Map => "map or struct",
+        Unexpected::Enum => "enum",
+        Unexpected::UnitVariant => "variant without data",
+        Unexpected::NewtypeVariant => "variant of one value",
+        Unexpected::TupleVariant => "variant of several values",
+        Unexpected::StructVariant => "variant with fields",
+        Unexpected::Other(_) => "value",
+    }
+}
