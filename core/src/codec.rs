@@ -1,6 +1,6 @@
 //! Bytes in, bytes out: the two row encodings, and the cursor that every decoder reads with.
 //!
-//! A row is encoded by its state's schema alone, the same on every store (docs/format.md 3):
+//! A row is encoded by its state's schema alone, the same on every store (docs/format.md 2.5):
 //!
 //! | encoding | when | integers |
 //! |---|---|---|

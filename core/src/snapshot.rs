@@ -116,3 +116,6 @@ fn shape_from(reader: &mut Reader<'_>) -> Result<Shape, Malformed> {
         _ => Err(start.fault(Fault::Range)),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -102,7 +102,7 @@ impl ObjectId {
     }
 }
 
-/// Writes the name of the object in its area (docs/format.md 2).
+/// Writes the name of the object in its area (docs/format.md 2.1).
 impl fmt::Display for ObjectId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { checkpoint, epoch, attempt, part, .. } = self;

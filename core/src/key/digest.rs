@@ -1,4 +1,4 @@
-//! The digests of keys: part of the format (docs/format.md 2).
+//! The digests of keys: part of the format (docs/format.md 2.2).
 
 use serde::Serialize;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
@@ -9,7 +9,7 @@ use crate::codec::{Encoding, Write, encode};
 pub const HASH_FUNCTION: u8 = 1;
 
 // The first 64 bits of the fraction of pi, and two odd words from the golden ratio and from
-// splitmix64: no number up to our sleeve (docs/format.md 2.1).
+// splitmix64: no number up to our sleeve (docs/format.md 2.2).
 const SEED: u64 = 0x243f_6a88_85a3_08d3;
 const MULTIPLIER: u128 = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
 

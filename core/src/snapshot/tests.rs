@@ -1,0 +1,210 @@
+//! Parts through a file and back, on the smallest possible store; the stores' own tests do more.
+
+use std::collections::BTreeMap;
+use std::string::String;
+use std::vec;
+use std::vec::Vec;
+
+use super::*;
+use crate::error::{ErrorKind, StateError};
+use crate::key::{KeyGroup, KeyGroups};
+use crate::page::{BlockSize, FileHeader, FileKind, Portable};
+use crate::state::{
+    Change, Cut, Description, Descriptor, Form, Frozen, Kind, LoadError, RowWriter, SaveError,
+    State, States, Visitor,
+};
+
+const HEADER: FileHeader = FileHeader {
+    kind: FileKind::Snapshot,
+    block: BlockSize::SMALL,
+    job: 7,
+    checkpoint: 3,
+    epoch: 2,
+    attempt: 0,
+    part: 1,
+};
+
+/// Texts by number, all in one group.
+#[derive(Clone, Debug)]
+struct Texts {
+    description: Description,
+    rows: BTreeMap<u32, String>,
+}
+
+#[derive(Debug, PartialEq)]
+struct Never;
+
+impl core::fmt::Display for Never {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("never")
+    }
+}
+
+impl core::error::Error for Never {}
+
+impl StateError for Never {
+    fn kind(&self) -> ErrorKind {
+        ErrorKind::Io
+    }
+}
+
+impl Texts {
+    fn new(rows: &[(u32, &str)]) -> Self {
+        let description = Descriptor::<u32, String>::new("texts").describe(Kind::Value).unwrap();
+        let rows = rows.iter().map(|(key, text)| (*key, (*text).into())).collect();
+        Self { description, rows }
+    }
+}
+
+impl Frozen for Texts {
+    type Error = Never;
+
+    fn shape(&self, _: KeyGroup) -> Shape {
+        if self.rows.is_empty() { Shape::Empty } else { Shape::Full }
+    }
+
+    fn save(&self, _: KeyGroup, out: &mut RowWriter<'_>) -> Result<(), SaveError<Never>> {
+        self.rows.iter().try_for_each(|(key, text)| Ok(out.value(key, text)?))
+    }
+
+    fn get(&self, _: KeyGroup, _: &[u8], _: &mut RowWriter<'_>) -> Result<(), SaveError<Never>> {
+        Err(SaveError::State(Never))
+    }
+
+    fn scan(&self, group: KeyGroup, out: &mut RowWriter<'_>) -> Result<(), SaveError<Never>> {
+        self.save(group, out)
+    }
+}
+
+impl State for Texts {
+    type Error = Never;
+    type Frozen = Self;
+
+    fn description(&self) -> &Description {
+        &self.description
+    }
+
+    fn groups(&self) -> KeyGroups {
+        KeyGroups::all(1)
+    }
+
+    fn freeze(&mut self, _: &Cut) -> Result<Self, Never> {
+        Ok(self.clone())
+    }
+
+    fn completed(&mut self, _: u64) {}
+
+    fn aborted(&mut self, _: u64) {}
+
+    fn load(
+        &mut self,
+        _: KeyGroup,
+        change: Change<'_>,
+        form: &Form<'_>,
+    ) -> Result<(), LoadError<Never>> {
+        let mut reader = Reader::new(change.row);
+        let key = form.key::<u32>(&mut reader)?;
+        self.rows.insert(key, form.value::<String>(&mut reader)?);
+        Ok(())
+    }
+
+    fn loaded(&mut self, _: u64) {}
+
+    fn clear(&mut self) -> Result<(), Never> {
+        self.rows.clear();
+        Ok(())
+    }
+
+    fn sweep(&mut self, _: i64, _: usize) -> Result<usize, Never> {
+        Ok(0)
+    }
+
+    fn bytes(&self) -> u64 {
+        0
+    }
+
+    fn rows(&self) -> u64 {
+        self.rows.len() as u64
+    }
+}
+
+impl States for Texts {
+    type Error = Never;
+
+    fn each<V: Visitor<Never>>(&mut self, visitor: &mut V) -> Result<(), V::Stop> {
+        visitor.state(self)
+    }
+}
+
+fn save(texts: &mut Texts) -> Vec<u8> {
+    let cut = Cut { checkpoint: 3, base: None, now: 0, watermark: 0 };
+    let frozen = freeze(texts, KeyGroups::all(1), cut).unwrap();
+    let mut buffer = vec![0; HEADER.block.bytes()];
+    frozen.save(HEADER, "demo", Vec::new(), &mut buffer, Portable).unwrap().out
+}
+
+fn load(bytes: &[u8]) -> Result<Texts, PartError<core::convert::Infallible, Never>> {
+    let mut snapshot = Snapshot::open(bytes, Portable)?;
+    if *snapshot.header() != HEADER {
+        return Err(Malformed::new(Fault::Identity, 0).into());
+    }
+    snapshot.verify_hash()?;
+    let mut texts = Texts::new(&[]);
+    for part in snapshot.parts()? {
+        snapshot.load(part, &mut texts)?;
+    }
+    Ok(texts)
+}
+
+#[test]
+fn rows_read_back_from_a_file_also_when_they_are_longer_than_a_block() {
+    let long = "x".repeat(5000);
+    let mut texts = Texts::new(&[(1, "one"), (2, ""), (3, &long), (4, "four")]);
+    assert_eq!(load(&save(&mut texts)).unwrap().rows, texts.rows);
+    let many: Vec<(u32, &str)> = (0..3000).map(|n| (n, "some text")).collect();
+    let mut texts = Texts::new(&many);
+    assert_eq!(load(&save(&mut texts)).unwrap().rows, texts.rows);
+}
+
+#[test]
+fn a_state_without_rows_needs_no_part() {
+    let mut texts = Texts::new(&[]);
+    let bytes = save(&mut texts);
+    assert_eq!(Snapshot::open(&bytes[..], Portable).unwrap().parts().unwrap(), []);
+}
+
+#[test]
+fn the_digest_depends_on_the_rows_and_not_on_their_order_or_encoding_in_runs() {
+    let digest = |rows: &[(u32, &str)]| {
+        let bytes = save(&mut Texts::new(rows));
+        Snapshot::open(&bytes[..], Portable).unwrap().parts().unwrap()[0].digest
+    };
+    let long = "y".repeat(4000);
+    assert_eq!(digest(&[(1, "a"), (2, &long)]), digest(&[(2, &long), (1, "a")]));
+    assert_ne!(digest(&[(1, "a"), (2, "b")]), digest(&[(1, "b"), (2, "a")]));
+}
+
+#[test]
+fn every_changed_byte_of_a_snapshot_is_found() {
+    let rows = [(1, "one"), (2, "two"), (300, "three hundred")];
+    let bytes = save(&mut Texts::new(&rows));
+    for at in 0..bytes.len() {
+        for flip in [1, 2, 4, 8, 16, 32, 64, 128, 255] {
+            let mut bytes = bytes.clone();
+            bytes[at] ^= flip;
+            assert!(load(&bytes).is_err(), "byte {at} ^ {flip}");
+        }
+        assert!(load(&bytes[..at]).is_err(), "cut at {at}");
+    }
+}
+
+#[test]
+fn the_example_in_the_format_document_is_what_is_written() {
+    let bytes = save(&mut Texts::new(&[(1, "one"), (300, "two")]));
+    let document = include_str!("../../../docs/format.md");
+    let example = document.split("<!-- example -->").nth(1).unwrap();
+    let words = example.lines().filter_map(|line| line.split_once("  |")).map(|line| line.0);
+    let digits: String = words.flat_map(str::split_whitespace).collect();
+    let written: String = bytes.iter().map(|byte| std::format!("{byte:02x}")).collect();
+    assert_eq!(digits, written);
+}
