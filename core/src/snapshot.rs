@@ -13,13 +13,15 @@ mod table;
 mod write;
 
 #[cfg(feature = "alloc")]
+mod file;
+#[cfg(feature = "alloc")]
 mod frozen;
 
 #[cfg(feature = "alloc")]
+pub use file::{Snapshot, SnapshotError};
+#[cfg(feature = "alloc")]
 pub use frozen::{FrozenStates, GroupReport, Saved, StateReport, freeze};
 pub use read::{Expected, Loaded, PartError, load_part};
-#[cfg(feature = "alloc")]
-pub use read::{Snapshot, SnapshotError};
 #[cfg(feature = "alloc")]
 pub use table::{StateTable, TableEntry};
 pub use write::{SnapshotWriter, WriteError};

@@ -229,8 +229,8 @@ impl From<Unsupported> for Describe {
 
 /// The name and the types of a state to be opened.
 ///
-/// `Descriptor::<u64, i64>::new("sum")` takes the schemas from the types; a type whose shape is only
-/// known at run time is given its schema with [`key_schema`](Self::key_schema).
+/// `Descriptor::<u64, i64>::new("sum")` takes the schemas from the types; a type whose shape is known
+/// at run time only is given its schema with [`key_schema`](Self::key_schema).
 #[derive(Clone, Debug)]
 pub struct Descriptor<'d, K, V> {
     name: &'d str,

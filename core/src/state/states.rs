@@ -1,0 +1,91 @@
+//! The states of one operator together: declared, opened and walked.
+
+use super::State;
+use crate::error::StateError;
+
+/// The states of one operator, in the order in which a snapshot names them.
+pub trait States {
+    /// Why an access can fail.
+    type Error: StateError;
+
+    /// Shows every state to `visitor`.
+    fn each<V: Visitor<Self::Error>>(&mut self, visitor: &mut V) -> Result<(), V::Stop>;
+}
+
+/// Something that is done to every state of an operator.
+pub trait Visitor<E: StateError> {
+    /// Why to stop early.
+    type Stop;
+
+    /// Does it to `state`.
+    fn state<S: State<Error = E>>(&mut self, state: &mut S) -> Result<(), Self::Stop>;
+}
+
+/// Declares the states of an operator: the struct, how it is opened, and how it is walked.
+///
+/// The name of a field is the name of the state.
+///
+/// ```
+/// use holdwater::key::At;
+/// use holdwater::state::{Backend, Map, Value};
+///
+/// holdwater::states! {
+///     /// What an account did.
+///     pub struct Totals<B> {
+///         sum: Value<u64, i64>,
+///         seen: Map<u64, u32, u64>,
+///     }
+/// }
+///
+/// impl<B: Backend> Totals<B> {
+///     /// Adds `amount`, and counts the transfers with `party`.
+///     pub fn add(&mut self, at: At<'_, u64>, party: u32, amount: i64) -> Result<i64, B::Error> {
+///         self.seen.update(at, party, || 0, |times| *times += 1)?;
+///         self.sum.update(at, || 0, |sum| { *sum += amount; *sum })
+///     }
+/// }
+/// ```
+#[macro_export]
+macro_rules! states {
+    (
+        $(#[$attribute:meta])*
+        $visibility:vis struct $name:ident<$backend:ident> {
+            $($(#[$doc:meta])* $state:ident: $kind:ident<$($type:ty),+>,)+
+        }
+    ) => {
+        $(#[$attribute])*
+        $visibility struct $name<$backend: $crate::state::Backend> {
+            $($(#[$doc])* $state: $backend::$kind<$($type),+>,)+
+        }
+
+        impl<$backend: $crate::state::Backend> $name<$backend> {
+            /// Opens the states on `backend`.
+            $visibility fn open(backend: &mut $backend) -> Result<Self, $backend::Error> {
+                Ok(Self {
+                    $($state: $crate::states!(@open $kind, backend, stringify!($state)),)+
+                })
+            }
+        }
+
+        impl<$backend: $crate::state::Backend> $crate::state::States for $name<$backend> {
+            type Error = $backend::Error;
+
+            fn each<V: $crate::state::Visitor<$backend::Error>>(
+                &mut self,
+                visitor: &mut V,
+            ) -> Result<(), V::Stop> {
+                $(visitor.state(&mut self.$state)?;)+
+                Ok(())
+            }
+        }
+    };
+    (@open Value, $backend:expr, $name:expr) => {
+        $backend.value($crate::state::Descriptor::new($name))?
+    };
+    (@open List, $backend:expr, $name:expr) => {
+        $backend.list($crate::state::Descriptor::new($name))?
+    };
+    (@open Map, $backend:expr, $name:expr) => {
+        $backend.map($crate::state::Descriptor::new($name))?
+    };
+}
