@@ -9,7 +9,7 @@ use crate::codec::{Encoding, Reader};
 use crate::error::{ErrorKind, Fault, Malformed, StateError};
 use crate::key::KeyGroup;
 use crate::page::{Checksum, Pages, ReadAt, ReadError, Section, SectionKind, Spill};
-use crate::schema::{Budget, Schema, walk};
+use crate::schema::{Budget, Leaf, Schema, walk};
 use crate::state::{Change, Description, Form, ITEMS_MAX, Kind, LoadError, Op, Shape, State};
 
 /// What a part must be for it to be loaded: as the manifest or the index and the table say.
@@ -214,6 +214,8 @@ fn read_head<R: ReadAt, C: Checksum, S: Spill>(
 /// Checks rows against their schemas, counts them and sums their digests.
 struct Tally<'e> {
     expected: &'e Expected<'e>,
+    /// The schema of fields; the times of timers are theirs.
+    field: Option<Schema<'e>>,
     rows: u64,
     digest: u128,
     /// The hash of the last key of a list, and the rank of its next item.
@@ -221,8 +223,12 @@ struct Tally<'e> {
 }
 
 impl<'e> Tally<'e> {
-    const fn new(expected: &'e Expected<'e>) -> Self {
-        Self { expected, rows: 0, digest: 0, last: None }
+    fn new(expected: &'e Expected<'e>) -> Self {
+        let field = match expected.kind {
+            Kind::Timers => Schema::parse(const { &[Leaf::I64.code()] }).ok(),
+            _ => expected.field,
+        };
+        Self { expected, field, rows: 0, digest: 0, last: None }
     }
 
     fn row(&mut self, op: Op, row: &[u8]) -> Result<(), Malformed> {
@@ -240,7 +246,7 @@ impl<'e> Tally<'e> {
                 walk(expected.value, expected.encoding, &mut reader, &mut budget)?;
                 self.count(full, || xxh3_128(row));
             }
-            (Kind::Value | Kind::List | Kind::Timers, Op::Remove) | (Kind::Map, Op::Clear) => {}
+            (Kind::Value | Kind::List, Op::Remove) | (Kind::Map | Kind::Timers, Op::Clear) => {}
             (Kind::List, Op::Keep) => {
                 reader.varint_u64()?;
             }
@@ -253,14 +259,14 @@ impl<'e> Tally<'e> {
                 }
                 self.last = Some((xxh3_128(key), rank));
             }
-            (Kind::Map, Op::Put) => {
+            (Kind::Map | Kind::Timers, Op::Put) => {
                 for _ in 0..count(&mut reader)? {
                     let entry = self.piece(&mut reader, &mut budget, true)?;
                     self.count(full, || hash([key, entry, &[]]));
                 }
             }
-            (Kind::Map, Op::Remove) => {
-                let field = expected.field.ok_or(reader.fault(Fault::Range))?;
+            (Kind::Map | Kind::Timers, Op::Remove) => {
+                let field = self.field.ok_or(reader.fault(Fault::Range))?;
                 for _ in 0..count(&mut reader)? {
                     walk(field, expected.encoding, &mut reader, &mut budget)?;
                 }
@@ -279,7 +285,7 @@ impl<'e> Tally<'e> {
     ) -> Result<&'r [u8], Malformed> {
         let before = *reader;
         if entry {
-            let field = self.expected.field.ok_or(reader.fault(Fault::Range))?;
+            let field = self.field.ok_or(reader.fault(Fault::Range))?;
             walk(field, self.expected.encoding, reader, budget)?;
         }
         walk(self.expected.value, self.expected.encoding, reader, budget)?;

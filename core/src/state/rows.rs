@@ -18,10 +18,12 @@ pub const ITEMS_MAX: usize = 65_535;
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Op {
     /// `key value`, `key count item*` or `key count (field value)*`: store, append, store.
+    ///
+    /// Timers are a map from times to nothing: `key count time*`.
     Put,
-    /// `key`, or of a map `key count field*`: drop.
+    /// `key`, or of a map or timers `key count field*`: drop.
     Remove,
-    /// `key`: drop all fields of a map.
+    /// `key`: drop all fields of a map, or all timers.
     Clear,
     /// `key n`: keep the first n items of a list, drop the rest.
     Keep,

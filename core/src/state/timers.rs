@@ -1,4 +1,4 @@
-//! Timers per key: a set of (time, key), in the snapshot like any other state.
+//! Timers per key: a set of (time, key), in the snapshot like a map from times to nothing.
 
 use super::State;
 use crate::key::{At, Key};
