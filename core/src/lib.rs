@@ -30,6 +30,8 @@ pub mod key;
 #[cfg(feature = "alloc")]
 pub mod manifest;
 pub mod page;
+#[cfg(feature = "alloc")]
+pub mod rescale;
 pub mod schema;
 #[cfg(feature = "alloc")]
 pub mod sink;

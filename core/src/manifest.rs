@@ -20,6 +20,7 @@ use core::fmt;
 use core::str::FromStr;
 
 use crate::codec::Encoding;
+use crate::state::{Description, TypeSchema};
 use crate::storage::{ForeignName, ObjectId, ObjectKind};
 
 /// Names a checkpoint.
@@ -192,6 +193,15 @@ pub struct StateEntry {
     pub chains: Vec<Chain>,
 }
 
+impl StateEntry {
+    /// Returns the parts that `group` is restored from; none if it has no rows.
+    pub fn parts(&self, group: u16) -> &[Part] {
+        let found = self.chains.binary_search_by_key(&group, |chain| chain.group);
+        let chain = found.ok().and_then(|index| self.chains.get(index));
+        chain.map(|chain| chain.parts.as_slice()).unwrap_or_default()
+    }
+}
+
 /// What a state holds: codes and schemas as they stand in a file's state table.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct StateSchema {
@@ -211,6 +221,22 @@ pub struct StateSchema {
     pub value: Vec<u8>,
 }
 
+impl From<&Description> for StateSchema {
+    fn from(description: &Description) -> Self {
+        let Description { kind, key, field, value, encoding, .. } = description;
+        let stored = |schema: &TypeSchema| encode::to_bytes(|out| schema.write(out));
+        Self {
+            kind: kind.code(),
+            encoding: *encoding,
+            ttl: 0,
+            key: stored(key),
+            window: Vec::new(),
+            field: field.as_ref().map(stored).unwrap_or_default(),
+            value: stored(value),
+        }
+    }
+}
+
 /// The parts that one group of a state is restored from, oldest first.
 ///
 /// Every part but the first is a delta. The first is one too if the group was empty at its base.
@@ -219,12 +245,12 @@ pub struct Chain {
     /// The key group.
     pub group: u16,
     /// The parts; never none.
-    pub parts: Vec<PartEntry>,
+    pub parts: Vec<Part>,
 }
 
 /// Rows of one state and one group in a file.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct PartEntry {
+pub struct Part {
     /// The file, one of the manifest's.
     pub file: ObjectId,
     /// Where the part begins in the file.

@@ -8,15 +8,13 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::{
-    Chain, CheckpointId, CheckpointKind, FileEntry, Manifest, OperatorEntry, Origin, PartEntry,
+    Chain, CheckpointId, CheckpointKind, FileEntry, Manifest, OperatorEntry, Origin, Part,
     PartShape, SinkEntry, SourceEntry, StateEntry, StateSchema,
 };
 use crate::codec::{Encoding, Reader};
 use crate::error::{Fault, Malformed};
+use crate::key::GROUPS_MAX;
 use crate::storage::ObjectId;
-
-/// The most key groups that a job has.
-const KEY_GROUPS_MAX: u16 = 1 << 15;
 
 impl Manifest {
     /// Reads the body of the manifest of checkpoint `id` of `job`, to its last byte.
@@ -34,7 +32,7 @@ impl Manifest {
         };
         let origin = Origin::decode(&mut reader)?;
         let depth = reader.varint_u32()?;
-        let key_groups = number(&mut reader, 1..=KEY_GROUPS_MAX)?;
+        let key_groups = number(&mut reader, 1..=GROUPS_MAX)?;
         let hash_function = reader.byte()?;
         let files = ascending(&mut reader, read_file, |file| file.id)?;
         let place = Place { id, key_groups, files: &files };
@@ -131,7 +129,7 @@ impl Place<'_> {
         Ok(Chain { group, parts })
     }
 
-    fn part(&self, reader: &mut Reader<'_>) -> Result<PartEntry, Malformed> {
+    fn part(&self, reader: &mut Reader<'_>) -> Result<Part, Malformed> {
         let start = *reader;
         let range = start.fault(Fault::Range);
         let index = usize::try_from(reader.varint_u64()?).map_err(|_| range)?;
@@ -155,11 +153,11 @@ impl Place<'_> {
         {
             return Err(range);
         }
-        Ok(PartEntry { file: file.id, offset, length, state, shape, rows, written })
+        Ok(Part { file: file.id, offset, length, state, shape, rows, written })
     }
 }
 
-const fn is_delta(part: &PartEntry) -> bool {
+const fn is_delta(part: &Part) -> bool {
     matches!(part.shape, PartShape::Delta { .. })
 }
 

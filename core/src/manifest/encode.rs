@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::{
-    Chain, CheckpointId, CheckpointKind, FileEntry, Manifest, OperatorEntry, Origin, PartEntry,
+    Chain, CheckpointId, CheckpointKind, FileEntry, Manifest, OperatorEntry, Origin, Part,
     PartShape, SinkEntry, SourceEntry, StateEntry,
 };
 use crate::codec::{Write, write_bytes, write_varint};
@@ -113,11 +113,7 @@ fn write_operator<W: Write>(
     })
 }
 
-fn write_part<W: Write>(
-    part: &PartEntry,
-    files: &[FileEntry],
-    out: &mut W,
-) -> Result<(), W::Error> {
+fn write_part<W: Write>(part: &Part, files: &[FileEntry], out: &mut W) -> Result<(), W::Error> {
     let found = files.binary_search_by_key(&part.file, |file| file.id);
     let Ok(file) = found else { panic!("the manifest lists {}, which holds a part", part.file) };
     for number in [file as u64, part.offset, part.length, part.state.into(), part.rows] {

@@ -9,9 +9,9 @@ const fn id(checkpoint: u64, epoch: u64) -> CheckpointId {
     CheckpointId { checkpoint, epoch }
 }
 
-fn part(file: ObjectId, offset: u64, shape: PartShape) -> PartEntry {
+fn part(file: ObjectId, offset: u64, shape: PartShape) -> Part {
     let written = id(file.checkpoint, file.epoch);
-    PartEntry { file, offset, length: 100, state: 1, shape, rows: 5, written }
+    Part { file, offset, length: 100, state: 1, shape, rows: 5, written }
 }
 
 /// A manifest with one of everything: checkpoint 9 of epoch 2, on a full one of epoch 1.
@@ -30,7 +30,7 @@ fn manifest() -> Manifest {
     };
     let chains = vec![
         Chain { group: 0, parts: vec![full, delta] },
-        Chain { group: 127, parts: vec![PartEntry { offset: 300, ..delta }] },
+        Chain { group: 127, parts: vec![Part { offset: 300, ..delta }] },
     ];
     let seen = StateEntry { name: "seen".to_string(), schema: schema.clone(), chains };
     let sum = StateEntry { name: "sum".to_string(), schema, chains: vec![] };

@@ -1,0 +1,132 @@
+//! What a task reads when a job is restored, at whatever parallelism: pure arithmetic.
+//!
+//! A job has a fixed number of key groups, and each task owns a contiguous share of them
+//! ([`KeyGroups::share`]). A chain of parts belongs to one group, so a task of any parallelism reads
+//! the chains of its own groups and no byte of others.
+
+use core::error::Error;
+use core::fmt;
+
+use crate::key::KeyGroups;
+use crate::manifest::{Chain, Manifest, SourceEntry, StateEntry};
+use crate::planted::planted;
+
+/// Returns the chains of the groups that a task owns, ascending by group.
+///
+/// A task that may have to assign keys to groups anew reads [`KeyGroups::all`] and keeps its own.
+pub fn chains(state: &StateEntry, groups: KeyGroups) -> &[Chain] {
+    let end = groups.end() - u16::from(planted(20) && groups.count() > 1);
+    let from = state.chains.partition_point(|chain| chain.group < groups.first());
+    let to = state.chains.partition_point(|chain| chain.group < end);
+    state.chains.get(from..to).unwrap_or_default()
+}
+
+/// Returns where each of `inputs` inputs goes on: they are matched by their order.
+pub fn positions(manifest: &Manifest, inputs: usize) -> Result<&[SourceEntry], Misfit> {
+    let stored = manifest.sources.len();
+    if stored == inputs { Ok(&manifest.sources) } else { Err(Misfit::Inputs { stored, inputs }) }
+}
+
+/// Checks that a job of `parallelism` tasks and `key_groups` groups, if it asks for a number, can
+/// go on from the checkpoint. Returns the number of groups.
+pub fn groups(
+    manifest: &Manifest,
+    key_groups: Option<u16>,
+    parallelism: u16,
+) -> Result<u16, Misfit> {
+    let stored = manifest.key_groups;
+    match key_groups {
+        Some(asked) if asked != stored => Err(Misfit::KeyGroups { stored, asked }),
+        _ if parallelism > stored => Err(Misfit::Parallelism { key_groups: stored, parallelism }),
+        _ => Ok(stored),
+    }
+}
+
+/// Why a job cannot go on from a checkpoint.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Misfit {
+    /// It has another number of inputs.
+    Inputs {
+        /// In the checkpoint.
+        stored: usize,
+        /// In the job.
+        inputs: usize,
+    },
+    /// It has another number of key groups.
+    KeyGroups {
+        /// In the checkpoint.
+        stored: u16,
+        /// In the job.
+        asked: u16,
+    },
+    /// It has more tasks than there are groups for.
+    Parallelism {
+        /// How many groups there are.
+        key_groups: u16,
+        /// How many tasks were asked for.
+        parallelism: u16,
+    },
+}
+
+impl fmt::Display for Misfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Inputs { stored, inputs } => {
+                write!(f, "the checkpoint has {stored} inputs, the job {inputs}: give the same")
+            }
+            Self::KeyGroups { stored, asked } => {
+                write!(f, "the checkpoint has {stored} key groups, not {asked}: reshard it first")
+            }
+            Self::Parallelism { key_groups, parallelism } => write!(
+                f,
+                "{parallelism} tasks cannot share {key_groups} key groups: lower the parallelism"
+            ),
+        }
+    }
+}
+
+impl Error for Misfit {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::Encoding;
+    use crate::manifest::StateSchema;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+    use std::vec::Vec;
+
+    fn state(groups: &BTreeSet<u16>) -> StateEntry {
+        let none = Vec::new;
+        let encoding = Encoding::Fixed;
+        let (key, window, field, value) = (none(), none(), none(), none());
+        let schema = StateSchema { kind: 1, encoding, ttl: 0, key, window, field, value };
+        let chains = groups.iter().map(|group| Chain { group: *group, parts: Vec::new() });
+        StateEntry { name: "sum".into(), schema, chains: chains.collect() }
+    }
+
+    proptest! {
+        /// I-30: each chain has one reader, for every parallelism.
+        #[test]
+        fn every_chain_is_read_by_the_one_task_that_owns_its_group(
+            total in 1..300u16,
+            tasks in 1..40u16,
+            groups in prop::collection::btree_set(0..300u16, 0..100),
+        ) {
+            let tasks = tasks.min(total);
+            let groups = groups.into_iter().filter(|group| *group < total).collect();
+            let state = state(&groups);
+            let mut read = Vec::new();
+            for index in 0..tasks {
+                let share = KeyGroups::share(total, tasks, index);
+                for chain in chains(&state, share) {
+                    // Floor(g * tasks / total), computed apart from the shares.
+                    prop_assert_eq!(chain.group as u32 * tasks as u32 / total as u32, index as u32);
+                    read.push(chain.group);
+                }
+            }
+            prop_assert!(read.iter().eq(groups.iter()));
+            prop_assert_eq!(chains(&state, KeyGroups::all(total)).len(), groups.len());
+        }
+    }
+}
