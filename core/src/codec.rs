@@ -163,7 +163,20 @@ impl<'a> Reader<'a> {
     /// Takes a varint of at most `bits` bits, refusing any but its shortest form.
     ///
     /// Seven bits a byte, lowest first, the top bit set on all but the last: LEB128, as postcard.
+    #[inline]
     pub fn varint(&mut self, bits: u32) -> Result<u128, Malformed> {
+        match self.rest {
+            // Most are this short: counts, lengths, tags.
+            [byte, rest @ ..] if *byte < 0x80 && bits >= 7 => {
+                self.rest = rest;
+                self.offset = self.offset.saturating_add(1);
+                Ok(u128::from(*byte))
+            }
+            _ => self.long_varint(bits),
+        }
+    }
+
+    fn long_varint(&mut self, bits: u32) -> Result<u128, Malformed> {
         let start = *self;
         let mut value = 0u128;
         let mut shift = 0;

@@ -1,4 +1,4 @@
-//! The fixed-width encoding (docs/format.md 3): every leaf at its full width, little-endian,
+//! The fixed-width encoding (docs/format.md 2.5): every leaf at its full width, little-endian,
 //! nothing between them.
 
 use core::error::Error;
