@@ -163,7 +163,13 @@ impl KeyGroups {
     /// Returns where the state of a key lives: one digest, whatever the number of states.
     #[inline]
     pub fn locate<'k, K: Key>(&self, view: K::View<'k>) -> At<'k, K> {
-        let digest = K::digest(view);
+        self.place(view, K::digest(view))
+    }
+
+    /// Returns where the state of a key lives whose digest is known: computed where the record was
+    /// routed, and sent along.
+    #[inline]
+    pub fn place<'k, K: Key>(&self, view: K::View<'k>, digest: u64) -> At<'k, K> {
         At { view, digest, slot: K::slot(view, digest), group: KeyGroup::of(digest, self.total) }
     }
 }

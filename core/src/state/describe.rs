@@ -8,7 +8,7 @@ use crate::key::Key;
 use crate::schema::{Data, StaticSchema, Unsupported};
 
 /// The most bytes that the name of a state has.
-pub const NAME_BYTES_MAX: usize = 64;
+pub const NAME_BYTES_MAX: usize = 128;
 /// The most states that one operator declares.
 pub const STATES_MAX: usize = 32_767;
 
@@ -60,7 +60,7 @@ impl fmt::Display for Kind {
     }
 }
 
-/// The name of a state: 1 to 64 bytes of text, held in place.
+/// The name of a state: 1 to 128 bytes of text, held in place.
 #[derive(Clone, Copy, Eq, PartialEq)]
 pub struct Name {
     bytes: [u8; NAME_BYTES_MAX],
@@ -204,7 +204,7 @@ impl Description {
 /// Why a state cannot be declared.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Describe {
-    /// The name is empty or longer than 64 bytes.
+    /// The name is empty or longer than 128 bytes.
     Name,
     /// A type has no portable schema.
     Type(Unsupported),
@@ -229,8 +229,8 @@ impl From<Unsupported> for Describe {
 
 /// The name and the types of a state to be opened.
 ///
-/// `Descriptor::<u64, i64>::new("sum")` takes the schemas from the types; a type whose shape is known
-/// at run time only is given its schema with [`key_schema`](Self::key_schema).
+/// `Descriptor::<u64, i64>::new("sum")` takes its schemas from the types; a type whose shape is
+/// known at run time only is given its schema with [`key_schema`](Self::key_schema).
 #[derive(Clone, Debug)]
 pub struct Descriptor<'d, K, V> {
     name: &'d str,

@@ -5,6 +5,13 @@ use std::fmt;
 
 use holdwater::codec::{Reader, write_bytes};
 use holdwater::error::Malformed;
+use holdwater::key::Key;
+use holdwater::schema::{Leaf, StoredSchema};
+use postcard_schema_ng::Schema;
+use postcard_schema_ng::schema::DataModelType;
+use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
+use serde::ser::{Serialize, SerializeTuple, Serializer};
+use xxhash_rust::xxh3::xxh3_64;
 
 /// A key: each of its fields as postcard encodes a string, one after the other.
 ///
@@ -30,6 +37,82 @@ impl Fields {
     /// Returns the key borrowed.
     pub fn view(&self) -> FieldsView<'_> {
         FieldsView(&self.0)
+    }
+}
+
+/// Returns the schema of a key of these fields: a struct of text, so that tools name each of them.
+pub fn key_schema<F: AsRef<str>>(fields: &[F]) -> Result<StoredSchema, Malformed> {
+    let text = StoredSchema::leaf(Leaf::String);
+    StoredSchema::fields(fields.iter().map(|field| (field.as_ref(), &text)))
+}
+
+impl Key for Fields {
+    type View<'k> = FieldsView<'k>;
+
+    fn view(&self) -> FieldsView<'_> {
+        FieldsView(&self.0)
+    }
+
+    fn own(view: FieldsView<'_>) -> Self {
+        view.to_owned()
+    }
+
+    #[inline]
+    fn is(&self, view: FieldsView<'_>) -> bool {
+        *self.0 == *view.0
+    }
+
+    #[inline]
+    fn digest(view: FieldsView<'_>) -> u64 {
+        // The bytes are the postcard encoding that the format digests (docs/format.md 2.2).
+        xxh3_64(view.0)
+    }
+}
+
+/// Stands in for the schema that each job makes with [`key_schema`].
+impl Schema for Fields {
+    const SCHEMA: &'static DataModelType = &DataModelType::Seq { element: String::SCHEMA, max_len: None };
+}
+
+/// Writes the fields as a struct of text: one after the other, without their number.
+impl Serialize for FieldsView<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut tuple = serializer.serialize_tuple(self.iter().count())?;
+        for field in self.iter() {
+            tuple.serialize_element(field)?;
+        }
+        tuple.end()
+    }
+}
+
+impl Serialize for Fields {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Key::view(self).serialize(serializer)
+    }
+}
+
+/// Reads as many fields as the stored schema has: a key is always read by its schema.
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(FieldsVisitor)
+    }
+}
+
+struct FieldsVisitor;
+
+impl<'de> Visitor<'de> for FieldsVisitor {
+    type Value = Fields;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the fields of a key")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut fields: A) -> Result<Fields, A::Error> {
+        let mut bytes = Vec::new();
+        while let Some(field) = fields.next_element::<&str>()? {
+            push_field(field, &mut bytes);
+        }
+        Ok(Fields(bytes.into()))
     }
 }
 

@@ -26,6 +26,7 @@ pub mod fields;
 pub mod input;
 pub mod output;
 pub mod record;
+pub mod run;
 pub mod selection;
 pub mod size;
 pub mod spec;

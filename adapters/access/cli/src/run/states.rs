@@ -1,0 +1,293 @@
+//! The states of a job: one for each SPEC, each of the kind that fits it.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::ControlFlow;
+
+use holdwater::error::{ErrorKind, StateError};
+use holdwater::key::{At, KeyGroup, KeyGroups};
+use holdwater::schema::StoredSchema;
+use holdwater::state::{Backend, Descriptor, List, Map, States, Value, Visitor};
+
+use super::batch::Row;
+use crate::accumulators::{Answer, Extreme, Mean, Overflow, Sum};
+use crate::cell::{Cell, Number};
+use crate::fields::Fields;
+use crate::spec::Spec;
+
+/// The states of a job on one store, in the order of its SPECs.
+pub struct Aggregates<B: Backend> {
+    groups: KeyGroups,
+    columns: Vec<Column<B>>,
+    /// Which keys there are, where no SPEC has a row for each of them.
+    keys: Option<B::Value<Fields, ()>>,
+}
+
+enum Column<B: Backend> {
+    Count(B::Value<Fields, u64>),
+    Sum(B::Value<Fields, Sum>),
+    Mean(B::Value<Fields, Mean>),
+    Min(B::Value<Fields, Extreme>),
+    Max(B::Value<Fields, Extreme>),
+    Last(B::Value<Fields, Option<String>>),
+    Distinct(B::Map<Fields, String, ()>),
+    Collect(B::List<Fields, String>),
+}
+
+/// Why a row cannot be added.
+#[derive(Debug)]
+pub enum AddError<E> {
+    /// A sum overflows: the SPEC, and the row's line.
+    Overflow(Overflow, String, u64),
+    /// The store cannot take it.
+    State(E),
+}
+
+impl<E> From<E> for AddError<E> {
+    fn from(error: E) -> Self {
+        Self::State(error)
+    }
+}
+
+impl<E: fmt::Display> fmt::Display for AddError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Overflow(overflow, spec, line) => write!(f, "line {line}: {spec}: {overflow}"),
+            Self::State(error) => error.fmt(f),
+        }
+    }
+}
+
+impl<E: StateError> std::error::Error for AddError<E> {}
+
+impl<E: StateError> StateError for AddError<E> {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Overflow(..) => ErrorKind::Mismatch,
+            Self::State(error) => error.kind(),
+        }
+    }
+}
+
+impl<B: Backend> Aggregates<B> {
+    /// Opens a state for each SPEC, named after it, its keys of the given schema.
+    pub fn open(backend: &mut B, specs: &[Spec], key: &StoredSchema) -> Result<Self, B::Error> {
+        let mut columns = Vec::with_capacity(specs.len());
+        for spec in specs {
+            columns.push(Column::open(backend, spec, key)?);
+        }
+        let keys = if columns.iter().any(Column::has_every_key) {
+            None
+        } else {
+            Some(backend.value(Descriptor::new("keys").key_schema(key.clone()))?)
+        };
+        Ok(Self { groups: backend.groups(), columns, keys })
+    }
+
+    /// Adds a row.
+    pub fn add(&mut self, row: Row<'_>, specs: &[Spec]) -> Result<(), AddError<B::Error>> {
+        let at = row.at(self.groups);
+        for (index, column) in self.columns.iter_mut().enumerate() {
+            let overflow =
+                |overflow| AddError::Overflow(overflow, specs[index].to_string(), row.line());
+            column.add(at, row.cell(index))?.map_err(overflow)?;
+        }
+        if let Some(keys) = &mut self.keys
+            && keys.get(at)?.is_none()
+        {
+            keys.put(at, ())?;
+        }
+        Ok(())
+    }
+
+    /// Shows every key of the owned groups with what each SPEC comes to.
+    pub fn results(&self, mut show: impl FnMut(&Fields, &[Answer<'_>])) -> Result<(), B::Error> {
+        for group in self.groups.iter() {
+            for key in self.keys(group)? {
+                let at = self.groups.locate::<Fields>(key.view());
+                let mut answers = Vec::with_capacity(self.columns.len());
+                for column in &self.columns {
+                    answers.push(column.answer(at)?);
+                }
+                show(&key, &answers);
+            }
+        }
+        Ok(())
+    }
+
+    fn keys(&self, group: KeyGroup) -> Result<Vec<Fields>, B::Error> {
+        let mut found = Vec::new();
+        if let Some(keys) = &self.keys {
+            keys.visit(group, |key, _| gather(&mut found, key))?;
+            return Ok(found);
+        }
+        let every = self.columns.iter().find(|column| column.has_every_key());
+        match every.expect("a state holds a row for every key") {
+            Column::Count(state) => state.visit(group, |key, _| gather(&mut found, key))?,
+            Column::Sum(state) => state.visit(group, |key, _| gather(&mut found, key))?,
+            Column::Mean(state) => state.visit(group, |key, _| gather(&mut found, key))?,
+            Column::Min(state) | Column::Max(state) => {
+                state.visit(group, |key, _| gather(&mut found, key))?;
+            }
+            Column::Last(state) => state.visit(group, |key, _| gather(&mut found, key))?,
+            Column::Distinct(_) | Column::Collect(_) => {}
+        }
+        Ok(found)
+    }
+}
+
+impl<B: Backend> States for Aggregates<B> {
+    type Error = B::Error;
+
+    fn each<V: Visitor<B::Error>>(&mut self, visitor: &mut V) -> Result<(), V::Stop> {
+        for column in &mut self.columns {
+            match column {
+                Column::Count(state) => visitor.state(state)?,
+                Column::Sum(state) => visitor.state(state)?,
+                Column::Mean(state) => visitor.state(state)?,
+                Column::Min(state) | Column::Max(state) => visitor.state(state)?,
+                Column::Last(state) => visitor.state(state)?,
+                Column::Distinct(state) => visitor.state(state)?,
+                Column::Collect(state) => visitor.state(state)?,
+            }
+        }
+        self.keys.as_mut().map_or(Ok(()), |keys| visitor.state(keys))
+    }
+}
+
+impl<B: Backend> fmt::Debug for Aggregates<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Aggregates").field("columns", &self.columns.len()).finish_non_exhaustive()
+    }
+}
+
+impl<B: Backend> Column<B> {
+    fn open(backend: &mut B, spec: &Spec, key: &StoredSchema) -> Result<Self, B::Error> {
+        let name = spec.to_string();
+        Ok(match spec {
+            Spec::Count => Self::Count(backend.value(described(&name, key))?),
+            Spec::Sum(_) => Self::Sum(backend.value(described(&name, key))?),
+            Spec::Mean(_) => Self::Mean(backend.value(described(&name, key))?),
+            Spec::Min(_) => Self::Min(backend.value(described(&name, key))?),
+            Spec::Max(_) => Self::Max(backend.value(described(&name, key))?),
+            Spec::Last(_) => Self::Last(backend.value(described(&name, key))?),
+            Spec::Distinct(_) => Self::Distinct(backend.map(described(&name, key))?),
+            Spec::Collect(_) => Self::Collect(backend.list(described(&name, key))?),
+        })
+    }
+
+    /// Returns whether each row of the input leaves a row in the state, with a value or without.
+    const fn has_every_key(&self) -> bool {
+        !matches!(self, Self::Distinct(_) | Self::Collect(_))
+    }
+
+    fn add(
+        &mut self,
+        at: At<'_, Fields>,
+        cell: Option<Cell<'_>>,
+    ) -> Result<Result<(), Overflow>, B::Error> {
+        let number = || match cell {
+            Some(Cell::Number(number)) => Some(number),
+            _ => None,
+        };
+        match self {
+            Self::Count(state) => state.update(at, || 0, |count| *count += 1)?,
+            Self::Sum(state) => {
+                return state.update(at, Sum::default, |sum| added(number(), |n| sum.add(n)));
+            }
+            Self::Mean(state) => {
+                return state.update(at, Mean::default, |mean| added(number(), |n| mean.add(n)));
+            }
+            Self::Min(state) => state.update(at, Extreme::default, |least| {
+                if let Some(cell) = cell {
+                    least.lower(cell);
+                }
+            })?,
+            Self::Max(state) => state.update(at, Extreme::default, |most| {
+                if let Some(cell) = cell {
+                    most.raise(cell);
+                }
+            })?,
+            Self::Last(state) => state.update(
+                at,
+                || None,
+                |last| {
+                    if let Some(Cell::Text(text)) = cell {
+                        *last = Some(text.to_owned());
+                    }
+                },
+            )?,
+            Self::Distinct(state) => {
+                if let Some(Cell::Text(text)) = cell
+                    && state.get(at, text)?.is_none()
+                {
+                    state.put(at, text, ())?;
+                }
+            }
+            Self::Collect(state) => {
+                if let Some(Cell::Text(text)) = cell {
+                    state.push(at, text.to_owned())?;
+                }
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    fn answer(&self, at: At<'_, Fields>) -> Result<Answer<'static>, B::Error> {
+        Ok(match self {
+            Self::Count(state) => Answer::Integer(state.get(at)?.map_or(0, |n| i128::from(*n))),
+            Self::Sum(state) => state.get(at)?.map_or(Answer::Nothing, |sum| sum.answer()),
+            Self::Mean(state) => state.get(at)?.map_or(Answer::Nothing, |mean| mean.answer()),
+            Self::Min(state) | Self::Max(state) => {
+                state.get(at)?.map_or(Answer::Nothing, |held| owned(held.answer()))
+            }
+            Self::Last(state) => match state.get(at)?.as_deref() {
+                Some(Some(text)) => Answer::Text(Cow::Owned(text.clone())),
+                _ => Answer::Nothing,
+            },
+            Self::Distinct(state) => match state.len(at)? {
+                0 => Answer::Nothing,
+                count => Answer::Integer(i128::from(count)),
+            },
+            Self::Collect(state) => {
+                let mut joined: Option<String> = None;
+                state.items(at, |item| {
+                    match &mut joined {
+                        None => joined = Some(item.clone()),
+                        Some(text) => {
+                            text.push(';');
+                            text.push_str(item);
+                        }
+                    }
+                    ControlFlow::Continue(())
+                })?;
+                joined.map_or(Answer::Nothing, |text| Answer::Text(Cow::Owned(text)))
+            }
+        })
+    }
+}
+
+fn described<'d, V>(name: &'d str, key: &StoredSchema) -> Descriptor<'d, Fields, V> {
+    Descriptor::new(name).key_schema(key.clone())
+}
+
+fn added(
+    number: Option<Number>,
+    add: impl FnOnce(Number) -> Result<(), Overflow>,
+) -> Result<(), Overflow> {
+    number.map_or(Ok(()), add)
+}
+
+fn gather(found: &mut Vec<Fields>, key: &Fields) -> ControlFlow<()> {
+    found.push(key.clone());
+    ControlFlow::Continue(())
+}
+
+fn owned(answer: Answer<'_>) -> Answer<'static> {
+    match answer {
+        Answer::Nothing => Answer::Nothing,
+        Answer::Integer(number) => Answer::Integer(number),
+        Answer::Float(number) => Answer::Float(number),
+        Answer::Text(text) => Answer::Text(Cow::Owned(text.into_owned())),
+    }
+}
