@@ -25,7 +25,7 @@ use core::ops::{ControlFlow, Deref};
 
 use crate::error::{ErrorKind, Malformed, StateError};
 use crate::key::{At, Key, KeyGroup, KeyGroups};
-use crate::schema::Data;
+use crate::schema::{Data, DecodeError, Refusal};
 
 /// A kind of store: opens states, and decides how they are held.
 pub trait Backend {
@@ -340,7 +340,7 @@ pub enum LoadError<E> {
     /// The row is not one of this state; the offset counts from the start of the row.
     Malformed(Malformed),
     /// The row was written by a type that this one cannot read.
-    Evolution(&'static str),
+    Evolution(DecodeError),
     /// The store cannot take the row.
     State(E),
 }
@@ -351,11 +351,20 @@ impl<E> From<Malformed> for LoadError<E> {
     }
 }
 
+impl<E> From<DecodeError> for LoadError<E> {
+    fn from(error: DecodeError) -> Self {
+        match error.refusal {
+            Refusal::Malformed(fault) => Self::Malformed(Malformed::new(fault, error.offset)),
+            _ => Self::Evolution(error),
+        }
+    }
+}
+
 impl<E: fmt::Display> fmt::Display for LoadError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Malformed(malformed) => malformed.fmt(f),
-            Self::Evolution(why) => f.write_str(why),
+            Self::Evolution(error) => error.fmt(f),
             Self::State(error) => error.fmt(f),
         }
     }

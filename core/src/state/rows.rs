@@ -7,9 +7,9 @@
 //! end  := 0 u8
 //! ```
 
-use crate::codec::{Encoding, Reader};
+use crate::codec::{Encoding, Reader, decode};
 use crate::error::{Fault, Malformed};
-use crate::schema::{Data, Schema};
+use crate::schema::{Data, DecodeError, Schema, decode_as};
 
 /// The most items or fields that one row holds; more go to further rows of the same key.
 pub const ITEMS_MAX: usize = 65_535;
@@ -98,17 +98,17 @@ impl Form<'static> {
 
 impl Form<'_> {
     /// Takes a key.
-    pub fn key<K: Data>(&self, reader: &mut Reader<'_>) -> Result<K, Malformed> {
+    pub fn key<K: Data>(&self, reader: &mut Reader<'_>) -> Result<K, DecodeError> {
         self.read(self.key, reader)
     }
 
     /// Takes a field of a map.
-    pub fn field<F: Data>(&self, reader: &mut Reader<'_>) -> Result<F, Malformed> {
+    pub fn field<F: Data>(&self, reader: &mut Reader<'_>) -> Result<F, DecodeError> {
         self.read(self.field, reader)
     }
 
     /// Takes a value or an item.
-    pub fn value<V: Data>(&self, reader: &mut Reader<'_>) -> Result<V, Malformed> {
+    pub fn value<V: Data>(&self, reader: &mut Reader<'_>) -> Result<V, DecodeError> {
         self.read(self.value, reader)
     }
 
@@ -126,10 +126,10 @@ impl Form<'_> {
         &self,
         schema: Option<Schema<'_>>,
         reader: &mut Reader<'_>,
-    ) -> Result<T, Malformed> {
+    ) -> Result<T, DecodeError> {
         match schema {
-            None => crate::codec::decode(self.encoding, reader),
-            Some(_) => Err(reader.fault(Fault::Value)),
+            None => Ok(decode(self.encoding, reader)?),
+            Some(schema) => decode_as(schema, self.encoding, reader),
         }
     }
 }

@@ -71,7 +71,8 @@ impl Key for Fields {
 
 /// Stands in for the schema that each job makes with [`key_schema`].
 impl Schema for Fields {
-    const SCHEMA: &'static DataModelType = &DataModelType::Seq { element: String::SCHEMA, max_len: None };
+    const SCHEMA: &'static DataModelType =
+        &DataModelType::Seq { element: String::SCHEMA, max_len: None };
 }
 
 /// Writes the fields as a struct of text: one after the other, without their number.
