@@ -1,0 +1,168 @@
+use core::ops::{ControlFlow, Range};
+
+use holdwater::codec::{EncodeError, Reader};
+use holdwater::error::Fault;
+use holdwater::key::{At, Key, KeyGroup};
+use holdwater::schema::Data;
+use holdwater::state::{Change, Form, LoadError, Loan, Map, Op, OutputFailed, RowWriter};
+
+use crate::rows::Content;
+use crate::table::Table;
+use crate::{FixedError, Rows};
+
+/// A field of the map of a key; those of one key stand in the order of their digests.
+#[derive(Clone, Debug)]
+pub struct Field<F, V> {
+    digest: u64,
+    field: F,
+    value: V,
+}
+
+impl<K: Key, F: Key, V: Data, const N: usize, const G: usize> Rows<K, Field<F, V>, N, G> {
+    /// Returns the place of `field`, or else the place for it.
+    fn find_field(&self, at: At<'_, K>, field: F::View<'_>) -> Result<usize, usize> {
+        let (places, digest) = (self.find(at), F::digest(field));
+        let start = self.table.first(places.clone(), |row| row.content.digest < digest);
+        let same = (start..places.end).take_while(|place| {
+            let content = &self.table.row(*place).content;
+            content.digest == digest
+        });
+        let mut same = same.filter(|place| self.table.row(*place).content.field.is(field));
+        same.next().ok_or(start)
+    }
+
+    fn insert_field(&mut self, place: usize, at: At<'_, K>, field: F::View<'_>, value: V) {
+        let content = Field { digest: F::digest(field), field: F::own(field), value };
+        self.insert(place, at, content);
+    }
+}
+
+impl<K, F, V, const N: usize, const G: usize> Map<K, F, V> for Rows<K, Field<F, V>, N, G>
+where
+    K: Key,
+    F: Key,
+    V: Data,
+{
+    fn get(&self, at: At<'_, K>, field: F::View<'_>) -> Result<Option<Loan<'_, V>>, FixedError> {
+        let place = self.find_field(at, field).ok();
+        Ok(place.map(|place| Loan::Borrowed(&self.table.row(place).content.value)))
+    }
+
+    fn put(&mut self, at: At<'_, K>, field: F::View<'_>, value: V) -> Result<bool, FixedError> {
+        match self.find_field(at, field) {
+            Ok(place) => {
+                self.table.row_mut(place).content.value = value;
+                self.touch(at.group());
+                Ok(false)
+            }
+            Err(place) => {
+                self.need(1)?;
+                self.insert_field(place, at, field, value);
+                Ok(true)
+            }
+        }
+    }
+
+    fn update<R>(
+        &mut self,
+        at: At<'_, K>,
+        field: F::View<'_>,
+        init: impl FnOnce() -> V,
+        edit: impl FnOnce(&mut V) -> R,
+    ) -> Result<R, FixedError> {
+        let place = match self.find_field(at, field) {
+            Ok(place) => {
+                self.touch(at.group());
+                place
+            }
+            Err(place) => {
+                self.need(1)?;
+                self.insert_field(place, at, field, init());
+                place
+            }
+        };
+        Ok(edit(&mut self.table.row_mut(place).content.value))
+    }
+
+    fn remove(&mut self, at: At<'_, K>, field: F::View<'_>) -> Result<bool, FixedError> {
+        let found = self.find_field(at, field);
+        if let Ok(place) = found {
+            self.remove_rows(at.group(), place..place + 1);
+        }
+        Ok(found.is_ok())
+    }
+
+    fn entries(
+        &self,
+        at: At<'_, K>,
+        mut visit: impl FnMut(&F, &V) -> ControlFlow<()>,
+    ) -> Result<(), FixedError> {
+        let mut contents = self.table.rows(self.find(at)).map(|row| &row.content);
+        let _ = contents.try_for_each(|content| visit(&content.field, &content.value));
+        Ok(())
+    }
+
+    fn len(&self, at: At<'_, K>) -> Result<u64, FixedError> {
+        Ok(self.find(at).len() as u64)
+    }
+
+    fn remove_all(&mut self, at: At<'_, K>) -> Result<(), FixedError> {
+        self.remove_rows(at.group(), self.find(at));
+        Ok(())
+    }
+
+    fn keys(
+        &self,
+        group: KeyGroup,
+        mut visit: impl FnMut(&K) -> ControlFlow<()>,
+    ) -> Result<(), FixedError> {
+        let mut runs = Field::of_group(&self.table, group);
+        let _ = runs.try_for_each(|places| visit(&self.table.row(places.start).key));
+        Ok(())
+    }
+}
+
+impl<F: Key, V: Data> Content for Field<F, V> {
+    fn save<K: Key, const N: usize>(
+        table: &Table<K, Self, N>,
+        places: Range<usize>,
+        out: &mut RowWriter<'_>,
+    ) -> Result<(), EncodeError<OutputFailed>> {
+        let key = &table.row(places.start).key;
+        let contents = table.rows(places).map(|row| &row.content);
+        out.entries(key, contents.map(|content| (&content.field, &content.value)))
+    }
+
+    fn load<K: Key, const N: usize, const G: usize>(
+        rows: &mut Rows<K, Self, N, G>,
+        group: KeyGroup,
+        change: Change<'_>,
+        form: &Form<'_>,
+    ) -> Result<(), LoadError<FixedError>> {
+        let mut reader = Reader::new(change.row);
+        let key = rows.load_key(group, &mut reader, form)?;
+        let at = rows.locate(&key);
+        match change.op {
+            Op::Put => {
+                for _ in 0..form.count(&mut reader)? {
+                    let start = reader;
+                    let field: F = form.field(&mut reader)?;
+                    let value = form.value(&mut reader)?;
+                    let new = rows.put(at, field.view(), value).map_err(LoadError::State)?;
+                    if form.fresh && !new {
+                        return Err(start.fault(Fault::Duplicate).into());
+                    }
+                }
+            }
+            Op::Remove => {
+                for _ in 0..form.count(&mut reader)? {
+                    let field: F = form.field(&mut reader)?;
+                    rows.remove(at, field.view()).map_err(LoadError::State)?;
+                }
+            }
+            Op::Clear => rows.remove_all(at).map_err(LoadError::State)?,
+            Op::Keep => return Err(reader.fault(Fault::Range).into()),
+        }
+        Ok(reader.finish()?)
+    }
+}

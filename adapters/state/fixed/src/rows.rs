@@ -1,0 +1,180 @@
+use core::ops::Range;
+
+use holdwater::codec::{EncodeError, Encoding, Reader};
+use holdwater::error::Fault;
+use holdwater::key::{At, Key, KeyGroup, KeyGroups};
+use holdwater::state::{
+    Change, Cut, Description, Form, LoadError, OutputFailed, RowWriter, Shape, State,
+};
+
+use crate::changes::Changes;
+use crate::table::{Row, Table};
+use crate::{FixedError, FrozenRows};
+
+/// One state in place: up to `N` rows of keys in up to `G` groups.
+#[derive(Clone, Debug)]
+pub struct Rows<K, T, const N: usize, const G: usize> {
+    description: Description,
+    groups: KeyGroups,
+    pub(crate) table: Table<K, T, N>,
+    changes: Changes<G>,
+}
+
+/// What a row holds beside its key: the kind of the state.
+pub trait Content: Clone + Send + Sync + Sized + 'static {
+    /// Returns the places of the rows of `group`, those of one key at a time.
+    fn of_group<K: Key, const N: usize>(
+        table: &Table<K, Self, N>,
+        group: KeyGroup,
+    ) -> impl Iterator<Item = Range<usize>> {
+        table.runs(table.with(u64::from(group.index())))
+    }
+
+    /// Writes the rows of one key.
+    fn save<K: Key, const N: usize>(
+        table: &Table<K, Self, N>,
+        places: Range<usize>,
+        out: &mut RowWriter<'_>,
+    ) -> Result<(), EncodeError<OutputFailed>>;
+
+    /// Applies a row of a part.
+    fn load<K: Key, const N: usize, const G: usize>(
+        rows: &mut Rows<K, Self, N, G>,
+        group: KeyGroup,
+        change: Change<'_>,
+        form: &Form<'_>,
+    ) -> Result<(), LoadError<FixedError>>;
+}
+
+impl<K: Key, T, const N: usize, const G: usize> Rows<K, T, N, G> {
+    pub(crate) fn new(description: Description, groups: KeyGroups) -> Result<Self, FixedError> {
+        let changes = Changes::new(groups)?;
+        Ok(Self { description, groups, table: Table::new(), changes })
+    }
+
+    /// Returns the places of the rows of a key, and of its first where it has none.
+    pub(crate) fn find(&self, at: At<'_, K>) -> Range<usize> {
+        self.groups.position(at.group());
+        self.table.of((u64::from(at.group().index()), at.slot()), at.view())
+    }
+
+    /// Takes note that `group` changes.
+    pub(crate) fn touch(&mut self, group: KeyGroup) {
+        self.changes.touch(self.groups.position(group));
+    }
+
+    /// Refuses to go on unless there is room for `count` more rows.
+    pub(crate) const fn need(&self, count: usize) -> Result<(), FixedError> {
+        if self.table.room() < count { Err(FixedError::Full { rows: N }) } else { Ok(()) }
+    }
+
+    /// Puts a row of the key in front of the row at `place`.
+    pub(crate) fn insert(&mut self, place: usize, at: At<'_, K>, content: T) {
+        let rank = (u64::from(at.group().index()), at.slot());
+        self.table.insert(place, Row { rank, key: K::own(at.view()), content });
+        self.touch(at.group());
+    }
+
+    /// Drops the rows at `places`, all of them of `group`.
+    pub(crate) fn remove_rows(&mut self, group: KeyGroup, places: Range<usize>) {
+        if !places.is_empty() {
+            self.table.remove(places);
+            self.touch(group);
+        }
+    }
+
+    /// Takes the key of a row, which belongs to `group`.
+    pub(crate) fn load_key(
+        &self,
+        group: KeyGroup,
+        reader: &mut Reader<'_>,
+        form: &Form<'_>,
+    ) -> Result<K, LoadError<FixedError>> {
+        let start = *reader;
+        let key: K = form.key(reader)?;
+        let owned = self.groups.contains(group);
+        if !owned || self.groups.locate::<K>(key.view()).group() != group {
+            return Err(start.fault(Fault::Identity).into());
+        }
+        Ok(key)
+    }
+
+    /// Returns where `key` lives.
+    pub(crate) fn locate<'k>(&self, key: &'k K) -> At<'k, K> {
+        self.groups.locate(key.view())
+    }
+
+    /// Returns how rows are encoded.
+    pub(crate) const fn encoding(&self) -> Encoding {
+        self.description.encoding
+    }
+}
+
+impl<K: Key, T: Content, const N: usize, const G: usize> State for Rows<K, T, N, G> {
+    type Error = FixedError;
+    type Frozen = FrozenRows<K, T, N, G>;
+
+    fn description(&self) -> &Description {
+        &self.description
+    }
+
+    fn groups(&self) -> KeyGroups {
+        self.groups
+    }
+
+    fn freeze(&mut self, cut: &Cut) -> Result<Self::Frozen, FixedError> {
+        let base = self.changes.freeze(cut);
+        let mut shapes = heapless::Vec::new();
+        for (position, group) in self.groups.iter().enumerate() {
+            let shape = if T::of_group(&self.table, group).next().is_none() {
+                Shape::Empty
+            } else if base.is_some_and(|base| !self.changes.since(base, position)) {
+                Shape::Unchanged
+            } else {
+                Shape::Full
+            };
+            shapes.push(shape).expect("a state has at most as many groups as its store");
+        }
+        Ok(FrozenRows::new(self.table.clone(), self.groups, self.encoding(), shapes))
+    }
+
+    fn completed(&mut self, checkpoint: u64) {
+        self.changes.completed(checkpoint);
+    }
+
+    fn aborted(&mut self, checkpoint: u64) {
+        self.changes.aborted(checkpoint);
+    }
+
+    fn load(
+        &mut self,
+        group: KeyGroup,
+        change: Change<'_>,
+        form: &Form<'_>,
+    ) -> Result<(), LoadError<FixedError>> {
+        T::load(self, group, change, form)
+    }
+
+    fn loaded(&mut self, checkpoint: u64) {
+        self.changes.loaded(checkpoint);
+    }
+
+    fn clear(&mut self) -> Result<(), FixedError> {
+        self.table.remove(0..self.table.len());
+        self.changes.touch_all();
+        Ok(())
+    }
+
+    fn sweep(&mut self, _: i64, _: usize) -> Result<usize, FixedError> {
+        Ok(0)
+    }
+
+    /// Returns the size of the state; a copy that was frozen belongs to its holder.
+    fn bytes(&self) -> u64 {
+        size_of::<Self>() as u64
+    }
+
+    fn rows(&self) -> u64 {
+        self.groups.iter().map(|group| T::of_group(&self.table, group).count() as u64).sum()
+    }
+}
