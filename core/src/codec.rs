@@ -78,31 +78,37 @@ pub struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     /// Reads `bytes` from their start.
+    #[inline]
     pub const fn new(bytes: &'a [u8]) -> Self {
         Self { rest: bytes, offset: 0 }
     }
 
     /// Reads `bytes`, which stand `offset` bytes into a whole: errors name offsets in the whole.
+    #[inline]
     pub const fn at(bytes: &'a [u8], offset: u64) -> Self {
         Self { rest: bytes, offset }
     }
 
     /// Returns the offset of the next byte.
+    #[inline]
     pub const fn offset(&self) -> u64 {
         self.offset
     }
 
     /// Returns what is left.
+    #[inline]
     pub const fn rest(&self) -> &'a [u8] {
         self.rest
     }
 
     /// Returns whether nothing is left.
+    #[inline]
     pub const fn is_empty(&self) -> bool {
         self.rest.is_empty()
     }
 
     /// Returns how many bytes are left.
+    #[inline]
     pub const fn len(&self) -> usize {
         self.rest.len()
     }
@@ -113,6 +119,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Takes the next `count` bytes.
+    #[inline]
     pub const fn take(&mut self, count: usize) -> Result<&'a [u8], Malformed> {
         let Some((head, tail)) = self.rest.split_at_checked(count) else {
             return Err(self.fault(Fault::End));
@@ -123,6 +130,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Takes the next `N` bytes as an array.
+    #[inline]
     pub const fn array<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
         let Some((head, tail)) = self.rest.split_first_chunk::<N>() else {
             return Err(self.fault(Fault::End));
@@ -133,6 +141,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Takes one byte.
+    #[inline]
     pub const fn byte(&mut self) -> Result<u8, Malformed> {
         match self.array::<1>() {
             Ok([byte]) => Ok(byte),
@@ -141,21 +150,25 @@ impl<'a> Reader<'a> {
     }
 
     /// Takes a little-endian `u16`.
+    #[inline]
     pub fn u16(&mut self) -> Result<u16, Malformed> {
         self.array().map(u16::from_le_bytes)
     }
 
     /// Takes a little-endian `u32`.
+    #[inline]
     pub fn u32(&mut self) -> Result<u32, Malformed> {
         self.array().map(u32::from_le_bytes)
     }
 
     /// Takes a little-endian `u64`.
+    #[inline]
     pub fn u64(&mut self) -> Result<u64, Malformed> {
         self.array().map(u64::from_le_bytes)
     }
 
     /// Takes a little-endian `u128`.
+    #[inline]
     pub fn u128(&mut self) -> Result<u128, Malformed> {
         self.array().map(u128::from_le_bytes)
     }
@@ -177,39 +190,44 @@ impl<'a> Reader<'a> {
     }
 
     fn long_varint(&mut self, bits: u32) -> Result<u128, Malformed> {
-        let start = *self;
-        let mut value = 0u128;
-        let mut shift = 0;
-        loop {
-            let byte = self.byte()?;
-            let low = u128::from(byte & 0x7f);
-            if shift >= bits || (bits - shift < 7 && low >> (bits - shift) != 0) {
-                return Err(start.fault(Fault::Range));
-            }
-            value |= low << shift;
-            shift += 7;
-            if byte & 0x80 == 0 {
-                return if byte == 0 && shift > 7 {
-                    Err(start.fault(Fault::Range))
-                } else {
-                    Ok(value)
-                };
-            }
+        let most = bits.div_ceil(7) as usize;
+        let more = self.rest.iter().take(most).take_while(|byte| **byte >= 0x80).count();
+        if more == most {
+            return Err(self.fault(Fault::Range));
         }
+        let start = *self;
+        let head = self.take(more)?;
+        let last = self.byte()?;
+        let room = bits - 7 * more as u32;
+        if last == 0 && more > 0 || room < 7 && last >> room != 0 {
+            return Err(start.fault(Fault::Range));
+        }
+        // Up to nine bytes fit a word, which is faster.
+        let value = if more < 9 {
+            let value =
+                head.iter().rfold(u64::from(last), |sum, byte| sum << 7 | u64::from(byte & 0x7f));
+            u128::from(value)
+        } else {
+            head.iter().rfold(u128::from(last), |sum, byte| sum << 7 | u128::from(byte & 0x7f))
+        };
+        Ok(value)
     }
 
     /// Takes a varint of at most 64 bits.
+    #[inline]
     pub fn varint_u64(&mut self) -> Result<u64, Malformed> {
         // Cannot be cut: `varint` refuses more than 64 bits.
         self.varint(64).map(|value| value as u64)
     }
 
     /// Takes a varint of at most 32 bits.
+    #[inline]
     pub fn varint_u32(&mut self) -> Result<u32, Malformed> {
         self.varint(32).map(|value| value as u32)
     }
 
     /// Takes a length as a varint, and refuses one beyond what is left.
+    #[inline]
     pub fn length(&mut self) -> Result<usize, Malformed> {
         let start = *self;
         match usize::try_from(self.varint_u64()?) {
@@ -219,6 +237,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Takes bytes behind their length.
+    #[inline]
     pub fn bytes(&mut self) -> Result<&'a [u8], Malformed> {
         let length = self.length()?;
         self.take(length)

@@ -22,6 +22,7 @@ mod stored;
 #[cfg(all(test, feature = "alloc"))]
 mod tests;
 mod types;
+mod verify;
 mod walk;
 mod words;
 

@@ -16,6 +16,7 @@ macro_rules! leaves {
             }
 
             /// Returns the leaf that `code` stands for.
+            #[inline]
             pub const fn from_code(code: u8) -> Option<Self> {
                 match code {
                     $($code => Some(Self::$leaf),)*
@@ -83,12 +84,12 @@ impl Leaf {
         reader: &mut Reader<'_>,
     ) -> Result<i128, Malformed> {
         let (signed, bits) = self.integer_bits().unwrap_or((false, 0));
-        let zigzag = encoding == Encoding::Postcard && bits > 8;
-        let raw = match zigzag {
+        let varint = encoding == Encoding::Postcard && bits > 8;
+        let raw = match varint {
             true => reader.varint(bits)?,
             false => little_endian(reader.take(bits as usize / 8)?),
         };
-        Ok(match (signed, zigzag) {
+        Ok(match (signed, varint) {
             (false, _) => raw as i128,
             (true, true) => (raw >> 1) as i128 ^ -((raw & 1) as i128),
             (true, false) => ((raw << (128 - bits)) as i128) >> (128 - bits),
@@ -112,6 +113,7 @@ impl Leaf {
     }
 
     /// Takes one value, if the next bytes are one.
+    #[inline]
     pub(super) fn skip(self, encoding: Encoding, reader: &mut Reader<'_>) -> Result<(), Malformed> {
         if let Some(width) = self.plain_width(encoding) {
             reader.take(width as usize)?;
@@ -128,6 +130,24 @@ impl Leaf {
             Self::U8 | Self::I8 | Self::F32 | Self::F64 => {}
             Self::String => _ = reader.text()?,
             Self::Bytes => _ = reader.bytes()?,
+        }
+        Ok(())
+    }
+
+    /// Takes `count` values, at once if any bytes are values.
+    pub(super) fn skip_many(
+        self,
+        count: u64,
+        encoding: Encoding,
+        reader: &mut Reader<'_>,
+    ) -> Result<(), Malformed> {
+        if let Some(width) = self.plain_width(encoding) {
+            let bytes = count.checked_mul(width).and_then(|bytes| usize::try_from(bytes).ok());
+            reader.take(bytes.unwrap_or(usize::MAX))?;
+            return Ok(());
+        }
+        for _ in 0..count {
+            self.skip(encoding, reader)?;
         }
         Ok(())
     }

@@ -2,19 +2,23 @@ use core::convert::Infallible;
 
 use super::Leaf;
 use super::emit::Fingerprint;
+use super::verify::verify;
 use crate::codec::{Encoding, Reader, Write, write_bytes, write_varint};
 use crate::error::{Fault, Malformed};
-use crate::schema::{FIXED_BYTES_MAX, SCHEMA_BYTES_MAX, SCHEMA_DEPTH_MAX, SCHEMA_MEMBERS_MAX};
+use crate::schema::{FIXED_BYTES_MAX, SCHEMA_BYTES_MAX};
 
 /// A view of a stored schema.
 ///
 /// Its bytes were checked once; looking at it is then free of errors and of allocation. Two
 /// schemas are equal if their bytes are, notes included; for what matters to a row compare
 /// [`fingerprint`](Self::fingerprint)s.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug)]
 pub struct Schema<'a> {
     /// Exactly one node, behind its notes.
     bytes: &'a [u8],
+    /// How many bytes, whatever they are, make a value in the fixed-width encoding. Known only of
+    /// a whole schema, so that walking its rows takes one step.
+    any_bytes: Option<u32>,
 }
 
 impl<'a> Schema<'a> {
@@ -26,13 +30,20 @@ impl<'a> Schema<'a> {
         }
         verify(&mut reader, 1)?;
         reader.finish()?;
-        Ok(Self { bytes })
+        Ok(Self::checked(bytes))
     }
 
     /// Views bytes that were checked before.
+    pub(super) fn checked(bytes: &'a [u8]) -> Self {
+        let part = Self { bytes, any_bytes: None };
+        let any_bytes = part.sum_of_any_bytes().and_then(|width| u32::try_from(width).ok());
+        Self { any_bytes, ..part }
+    }
+
+    /// Views bytes of which all is known.
     #[cfg(feature = "alloc")]
-    pub(super) const fn checked(bytes: &'a [u8]) -> Self {
-        Self { bytes }
+    pub(super) const fn known(bytes: &'a [u8], any_bytes: Option<u32>) -> Self {
+        Self { bytes, any_bytes }
     }
 
     /// Returns the stored form.
@@ -41,7 +52,12 @@ impl<'a> Schema<'a> {
     }
 
     /// The schema of one byte.
-    pub(super) const BYTE: Self = Self { bytes: &[Leaf::U8.code()] };
+    pub(super) const BYTE: Self = Self { bytes: &[Leaf::U8.code()], any_bytes: Some(1) };
+
+    /// Returns how many bytes make a value in the fixed-width encoding, whatever they are.
+    pub(super) const fn any_bytes(self) -> Option<u32> {
+        self.any_bytes
+    }
 
     /// Returns whether values of this schema are those of `leaf`.
     pub(super) fn is_leaf(self, leaf: Leaf) -> bool {
@@ -63,7 +79,7 @@ impl<'a> Schema<'a> {
     /// Returns what a value of this schema is.
     #[inline]
     pub fn kind(self) -> Kind<'a> {
-        sound(self.read())
+        sound(Kind::take(&mut Reader::new(self.bytes)))
     }
 
     /// Returns how rows of this schema are encoded: it follows from the schema alone.
@@ -84,33 +100,12 @@ impl<'a> Schema<'a> {
         out.finish()
     }
 
-    fn read(self) -> Result<Kind<'a>, Malformed> {
-        let mut reader = Reader::new(self.bytes);
-        let code = skip_notes(&mut reader)?;
-        if let Some(leaf) = Leaf::from_code(code) {
-            return Ok(Kind::Leaf(leaf));
-        }
-        let mut body = Reader::new(reader.bytes()?);
-        Ok(match code {
-            OPTION => Kind::Option(Self::take(&mut body)?),
-            SEQ => Kind::Seq(Self::take(&mut body)?),
-            MAP => Kind::Map { key: Self::take(&mut body)?, value: Self::take(&mut body)? },
-            ARRAY => Kind::Array { count: body.varint_u32()?, element: Self::take(&mut body)? },
-            TUPLE => Kind::Tuple(Members::read(body, false)?),
-            STRUCT => Kind::Struct(Members::read(body, true)?),
-            ENUM => Kind::Enum(Members::read(body, true)?),
-            _ => return Err(reader.fault(Fault::Range)),
-        })
-    }
-
     /// Takes the next node of a checked schema.
     fn take(reader: &mut Reader<'a>) -> Result<Self, Malformed> {
         let start = reader.rest();
-        if Leaf::from_code(skip_notes(reader)?).is_none() {
-            reader.bytes()?;
-        }
+        skip_node(reader)?;
         let bytes = start.get(..start.len() - reader.len()).unwrap_or_default();
-        Ok(Self { bytes })
+        Ok(Self { bytes, any_bytes: None })
     }
 
     fn width(self) -> Option<u64> {
@@ -118,12 +113,25 @@ impl<'a> Schema<'a> {
             Kind::Leaf(leaf) => leaf.width()?,
             Kind::Array { count, element } => u64::from(count).checked_mul(element.width()?)?,
             Kind::Tuple(members) | Kind::Struct(members) => {
-                let mut sum = 0u64;
-                for schema in members.schemas() {
-                    sum = sum.checked_add(schema.width()?)?;
-                }
-                sum
+                members.schemas().try_fold(0u64, |sum, part| sum.checked_add(part.width()?))?
             }
+            _ => return None,
+        };
+        (width <= FIXED_BYTES_MAX).then_some(width)
+    }
+
+    /// Like [`width`](Self::width), if all bytes are valid and every element takes some: those
+    /// that take none are to be counted.
+    fn sum_of_any_bytes(self) -> Option<u64> {
+        let width = match self.kind() {
+            Kind::Leaf(leaf) => leaf.plain_width(Encoding::Fixed)?,
+            Kind::Array { count, element } => {
+                let element = element.sum_of_any_bytes().filter(|width| *width > 0)?;
+                u64::from(count).checked_mul(element)?
+            }
+            Kind::Tuple(members) | Kind::Struct(members) => members
+                .schemas()
+                .try_fold(0u64, |sum, part| sum.checked_add(part.sum_of_any_bytes()?))?,
             _ => return None,
         };
         (width <= FIXED_BYTES_MAX).then_some(width)
@@ -156,6 +164,14 @@ impl<'a> Schema<'a> {
         }
     }
 }
+
+impl PartialEq for Schema<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes == other.bytes
+    }
+}
+
+impl Eq for Schema<'_> {}
 
 /// What a value is, one level deep.
 ///
@@ -190,7 +206,27 @@ pub enum Kind<'a> {
     Tuple(Members<'a>),
 }
 
-impl Kind<'_> {
+impl<'a> Kind<'a> {
+    /// Takes the next node of a checked schema.
+    fn take(reader: &mut Reader<'a>) -> Result<Self, Malformed> {
+        let code = skip_notes(reader)?;
+        if let Some(leaf) = Leaf::from_code(code) {
+            return Ok(Self::Leaf(leaf));
+        }
+        let mut body = Reader::new(reader.bytes()?);
+        let body = &mut body;
+        Ok(match code {
+            OPTION => Self::Option(Schema::take(body)?),
+            SEQ => Self::Seq(Schema::take(body)?),
+            MAP => Self::Map { key: Schema::take(body)?, value: Schema::take(body)? },
+            ARRAY => Self::Array { count: body.varint_u32()?, element: Schema::take(body)? },
+            TUPLE => Self::Tuple(Members::read(*body, false)?),
+            STRUCT => Self::Struct(Members::read(*body, true)?),
+            ENUM => Self::Enum(Members::read(*body, true)?),
+            _ => return Err(reader.fault(Fault::Range)),
+        })
+    }
+
     /// Returns the word for this kind: the name of the Rust type, or what sort of type it is.
     pub const fn word(&self) -> &'static str {
         match self {
@@ -248,7 +284,7 @@ impl<'a> Members<'a> {
     }
 
     /// Returns what each member holds, without looking at its name.
-    pub(crate) fn schemas(mut self) -> impl Iterator<Item = Schema<'a>> {
+    pub(super) fn schemas(mut self) -> impl Iterator<Item = Schema<'a>> {
         core::iter::from_fn(move || {
             self.left = self.left.checked_sub(1)?;
             if self.named {
@@ -275,75 +311,17 @@ impl<'a> Iterator for Members<'a> {
 
 impl ExactSizeIterator for Members<'_> {}
 
-/// Checks the next node, at `depth` nodes and notes from the top.
-fn verify(reader: &mut Reader<'_>, depth: usize) -> Result<(), Malformed> {
-    let start = *reader;
-    if depth > SCHEMA_DEPTH_MAX {
-        return Err(start.fault(Fault::Budget));
-    }
-    let code = reader.byte()?;
-    if Leaf::from_code(code).is_some() {
-        return Ok(());
-    }
-    match code {
-        NAME => {
-            reader.text()?;
-            return verify(reader, depth + 1);
-        }
-        LIMIT => {
-            reader.varint_u64()?;
-            return verify(reader, depth + 1);
-        }
-        _ => {}
-    }
-    let length = reader.length()?;
-    let offset = reader.offset();
-    let mut body = Reader::at(reader.take(length)?, offset);
-    match code {
-        OPTION | SEQ => verify(&mut body, depth + 1)?,
-        MAP => {
-            verify(&mut body, depth + 1)?;
-            verify(&mut body, depth + 1)?;
-        }
-        ARRAY => {
-            let count = body;
-            if body.varint_u32()? < 2 {
-                return Err(count.fault(Fault::Range));
-            }
-            verify(&mut body, depth + 1)?;
-        }
-        TUPLE => verify_members(&mut body, depth, false)?,
-        STRUCT | ENUM => verify_members(&mut body, depth, true)?,
-        _ => return Err(start.fault(Fault::Range)),
-    }
-    body.finish()
-}
-
-fn verify_members(body: &mut Reader<'_>, depth: usize, named: bool) -> Result<(), Malformed> {
-    let start = *body;
-    let count = body.varint_u32()? as usize;
-    if count > SCHEMA_MEMBERS_MAX {
-        return Err(start.fault(Fault::Budget));
-    }
-    let first = *body;
-    for index in 0..count {
-        if named {
-            let place = *body;
-            let name = body.text()?;
-            let mut earlier = first;
-            for _ in 0..index {
-                if earlier.bytes()? == name.as_bytes() {
-                    return Err(place.fault(Fault::Duplicate));
-                }
-                Schema::take(&mut earlier)?;
-            }
-        }
-        verify(body, depth + 1)?;
+/// Skips a node and its notes.
+pub(super) fn skip_node(reader: &mut Reader<'_>) -> Result<(), Malformed> {
+    if Leaf::from_code(skip_notes(reader)?).is_none() {
+        reader.bytes()?;
     }
     Ok(())
 }
 
-fn skip_notes(reader: &mut Reader<'_>) -> Result<u8, Malformed> {
+/// Skips notes and returns the code of the node behind them.
+#[inline]
+pub(super) fn skip_notes(reader: &mut Reader<'_>) -> Result<u8, Malformed> {
     loop {
         match reader.byte()? {
             NAME => _ = reader.bytes()?,
@@ -354,7 +332,8 @@ fn skip_notes(reader: &mut Reader<'_>) -> Result<u8, Malformed> {
 }
 
 /// Unwraps what was read from a schema that was checked.
-fn sound<T>(read: Result<T, Malformed>) -> T {
+#[inline]
+pub(super) fn sound<T>(read: Result<T, Malformed>) -> T {
     match read {
         Ok(value) => value,
         Err(error) => panic!("a checked schema does not read back: {error}"),

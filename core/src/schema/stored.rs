@@ -23,6 +23,7 @@ use crate::error::Malformed;
 #[derive(Clone, Eq, PartialEq)]
 pub struct StoredSchema {
     bytes: Box<[u8]>,
+    any_bytes: Option<u32>,
 }
 
 impl StoredSchema {
@@ -38,7 +39,7 @@ impl StoredSchema {
 
     /// Makes the schema of values without parts.
     pub fn leaf(leaf: Leaf) -> Self {
-        Self { bytes: Box::new([leaf.code()]) }
+        Schema::checked(&[leaf.code()]).into()
     }
 
     /// Makes the schema of a value or none.
@@ -107,7 +108,7 @@ impl StoredSchema {
 
     /// Returns the view that reads it.
     pub fn view(&self) -> Schema<'_> {
-        Schema::checked(&self.bytes)
+        Schema::known(&self.bytes, self.any_bytes)
     }
 
     /// Returns the stored form.
@@ -142,7 +143,7 @@ impl StoredSchema {
 
 impl From<Schema<'_>> for StoredSchema {
     fn from(schema: Schema<'_>) -> Self {
-        Self { bytes: schema.bytes().into() }
+        Self { bytes: schema.bytes().into(), any_bytes: schema.any_bytes() }
     }
 }
 
@@ -150,7 +151,7 @@ impl From<StaticSchema> for StoredSchema {
     fn from(schema: StaticSchema) -> Self {
         let mut bytes = Vec::new();
         let Ok(()) = schema.write(&mut bytes);
-        Self { bytes: bytes.into() }
+        Schema::checked(&bytes).into()
     }
 }
 

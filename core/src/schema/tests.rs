@@ -364,3 +364,16 @@ fn a_walk_takes_no_more_than_its_budget() {
     walk(schema.view(), Encoding::Postcard, &mut reader, &mut budget).unwrap();
     assert_eq!(budget.bytes, 19);
 }
+
+#[test]
+fn a_row_of_plain_numbers_is_walked_in_one_step_and_others_part_by_part() {
+    let mut budget = Budget { fuel: 0, ..Budget::of_row(16) };
+    let numbers = StoredSchema::of::<(u64, [i16; 4])>().unwrap();
+    let mut reader = Reader::new(&[0xff; 16]);
+    walk(numbers.view(), Encoding::Fixed, &mut reader, &mut budget).unwrap();
+    assert_eq!((reader.offset(), budget.bytes), (16, 0));
+    let mixed = StoredSchema::of::<(u64, bool)>().unwrap();
+    let mut reader = Reader::new(&[0xff; 9]);
+    let error = walk(mixed.view(), Encoding::Fixed, &mut reader, &mut Budget::of_row(9));
+    assert_eq!(error.unwrap_err(), Malformed::new(Fault::Range, 8));
+}

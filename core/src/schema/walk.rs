@@ -2,7 +2,8 @@ use core::error::Error;
 use core::fmt;
 
 use super::leaf::tag;
-use super::{Kind, Members, Path, Schema};
+use super::node::{ARRAY, ENUM, MAP, OPTION, SEQ, STRUCT, TUPLE, skip_node, skip_notes, sound};
+use super::{Leaf, Path, Schema};
 use crate::codec::{Encoding, Reader};
 use crate::error::{Fault, Malformed};
 
@@ -18,6 +19,14 @@ pub fn walk(
     reader: &mut Reader<'_>,
     budget: &mut Budget,
 ) -> Result<(), Malformed> {
+    if encoding == Encoding::Fixed
+        && let Some(width) = schema.any_bytes()
+        && let Some(rest) = budget.bytes.checked_sub(width.into())
+    {
+        reader.take(width as usize)?;
+        budget.bytes = rest;
+        return Ok(());
+    }
     let walk = Walk { encoding, reader: *reader, budget };
     *reader = walk.run(schema).map_err(|unlike| unlike.malformed)?;
     Ok(())
@@ -107,7 +116,7 @@ impl<'a> Walk<'_, 'a> {
         if let Some(bytes) = cut {
             self.reader = Reader::at(bytes, whole.offset());
         }
-        self.value(schema).map_err(|mut unlike| {
+        self.value(&mut Reader::new(schema.bytes())).map_err(|mut unlike| {
             if cut.is_some_and(|bytes| bytes.len() < whole.len())
                 && unlike.malformed.fault == Fault::End
             {
@@ -122,77 +131,95 @@ impl<'a> Walk<'_, 'a> {
         Ok(rest)
     }
 
-    fn value(&mut self, schema: Schema<'_>) -> Result<(), Unlike> {
-        let depth = self.budget.depth;
+    /// Takes the next node of the schema, and one value of it. Reads the stored form itself:
+    /// this runs for every part of every row.
+    fn value(&mut self, schema: &mut Reader<'_>) -> Result<(), Unlike> {
         self.budget.fuel = self.spend(self.budget.fuel, 1)?;
+        let code = sound(skip_notes(schema));
+        if let Some(leaf) = Leaf::from_code(code) {
+            return Ok(leaf.skip(self.encoding, &mut self.reader)?);
+        }
+        let body = Reader::new(sound(schema.bytes()));
+        let depth = self.budget.depth;
         self.budget.depth = depth.checked_sub(1).ok_or(self.reader.fault(Fault::Budget))?;
-        let walked = self.parts(schema.kind());
+        let walked = self.parts(code, body);
         self.budget.depth = depth;
         walked
     }
 
-    fn parts(&mut self, kind: Kind<'_>) -> Result<(), Unlike> {
-        match kind {
-            Kind::Leaf(leaf) => Ok(leaf.skip(self.encoding, &mut self.reader)?),
-            Kind::Option(inner) => match tag(&mut self.reader)? {
+    fn parts(&mut self, code: u8, mut body: Reader<'_>) -> Result<(), Unlike> {
+        match code {
+            OPTION => match tag(&mut self.reader)? {
                 false => Ok(()),
-                true => self.value(inner),
+                true => self.value(&mut body),
             },
-            Kind::Seq(element) => {
+            SEQ => {
                 let count = self.reader.varint_u64()?;
-                self.items(count, element)
+                self.items(count, body)
             }
-            Kind::Array { count, element } => self.items(count.into(), element),
-            Kind::Map { key, value } => {
+            ARRAY => {
+                let count = sound(body.varint_u64());
+                self.items(count, body)
+            }
+            MAP => {
                 let count = self.reader.varint_u64()?;
                 self.budget.items = self.spend(self.budget.items, count)?;
                 for _ in 0..count {
-                    self.value(key)?;
-                    self.value(value)?;
+                    let mut pair = body;
+                    self.value(&mut pair)?;
+                    self.value(&mut pair)?;
                 }
                 Ok(())
             }
-            Kind::Tuple(members) | Kind::Struct(members) => {
-                for (index, part) in members.schemas().enumerate() {
-                    self.value(part).map_err(|unlike| unlike.inside(members, index))?;
+            TUPLE => {
+                for _ in 0..sound(body.varint_u64()) {
+                    self.value(&mut body)?;
                 }
                 Ok(())
             }
-            Kind::Enum(members) => {
+            STRUCT => {
+                for _ in 0..sound(body.varint_u64()) {
+                    self.member(&mut body)?;
+                }
+                Ok(())
+            }
+            ENUM => {
                 let start = self.reader;
-                let index = self.reader.varint_u32()? as usize;
-                let part = members.schemas().nth(index).ok_or(start.fault(Fault::Range))?;
-                self.value(part).map_err(|unlike| unlike.inside(members, index))
+                let chosen = self.reader.varint_u32()?;
+                if u64::from(chosen) >= sound(body.varint_u64()) {
+                    return Err(start.fault(Fault::Range).into());
+                }
+                for _ in 0..chosen {
+                    sound(body.bytes());
+                    sound(skip_node(&mut body));
+                }
+                self.member(&mut body)
             }
+            _ => unreachable!("a checked schema has no code {code}"),
         }
     }
 
-    fn items(&mut self, count: u64, element: Schema<'_>) -> Result<(), Unlike> {
+    /// Takes the next name and node of the schema, and one value.
+    fn member(&mut self, schema: &mut Reader<'_>) -> Result<(), Unlike> {
+        let name = sound(schema.bytes());
+        self.value(schema).map_err(|mut unlike| {
+            unlike.path = unlike.path.inside(core::str::from_utf8(name).unwrap_or_default());
+            unlike
+        })
+    }
+
+    fn items(&mut self, count: u64, element: Reader<'_>) -> Result<(), Unlike> {
         self.budget.items = self.spend(self.budget.items, count)?;
-        if let Kind::Leaf(leaf) = element.kind()
-            && let Some(width) = leaf.plain_width(self.encoding)
-        {
-            let bytes = count.checked_mul(width).and_then(|bytes| usize::try_from(bytes).ok());
-            self.reader.take(bytes.unwrap_or(usize::MAX))?;
-            return Ok(());
+        if let Some(leaf) = Leaf::from_code(sound(skip_notes(&mut element.clone()))) {
+            return Ok(leaf.skip_many(count, self.encoding, &mut self.reader)?);
         }
         for _ in 0..count {
-            self.value(element)?;
+            self.value(&mut element.clone())?;
         }
         Ok(())
     }
 
     fn spend(&self, granted: u64, wanted: u64) -> Result<u64, Malformed> {
         granted.checked_sub(wanted).ok_or(self.reader.fault(Fault::Budget))
-    }
-}
-
-impl Unlike {
-    /// Names the member in which this was found.
-    fn inside(mut self, mut members: Members<'_>, index: usize) -> Self {
-        if let Some(member) = members.nth(index).filter(|member| !member.name.is_empty()) {
-            self.path = self.path.inside(member.name);
-        }
-        self
     }
 }
