@@ -2,7 +2,7 @@
 //!
 //! There is no current key. [`At`] is computed once per record and passed to each access.
 //!
-//! Digests and groups are part of the format (docs/format.md 2.2, 2.3): the same on every target, and
+//! Digests and groups are part of the format (docs/format.md 2.2, 2.3): the same on each target and
 //! verified on restore.
 
 mod digest;

@@ -15,6 +15,8 @@
 #![no_std]
 #![forbid(unsafe_code)]
 #![warn(clippy::indexing_slicing)]
+// Errors hold the name and the path that they tell in place: there may be no allocator.
+#![allow(clippy::result_large_err)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing))]
 
 #[cfg(feature = "alloc")]

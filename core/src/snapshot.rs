@@ -16,11 +16,15 @@ mod write;
 mod file;
 #[cfg(feature = "alloc")]
 mod frozen;
+#[cfg(feature = "alloc")]
+mod inspect;
 
 #[cfg(feature = "alloc")]
 pub use file::{Snapshot, SnapshotError};
 #[cfg(feature = "alloc")]
 pub use frozen::{FrozenStates, GroupReport, Saved, StateReport, freeze};
+#[cfg(feature = "alloc")]
+pub use inspect::Mismatch;
 pub use read::{Expected, Loaded, PartError, load_part};
 #[cfg(feature = "alloc")]
 pub use table::{StateTable, TableEntry};

@@ -113,9 +113,8 @@ pub fn load_part<R: ReadAt, C: Checksum, S: State>(
 impl Expected<'_> {
     /// Returns how rows are read into a state that is described so.
     fn form(&self, own: &Description) -> Form<'_> {
-        let differs = |stored: Schema<'_>, own: &crate::state::TypeSchema| {
-            own.is_stored() || stored.fingerprint() != own.fingerprint()
-        };
+        let differs =
+            |stored: Schema<'_>, own: &crate::state::TypeSchema| own.is_stored() || !own.is(stored);
         Form {
             encoding: self.encoding,
             fresh: self.part.shape == Shape::Full,

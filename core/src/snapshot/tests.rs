@@ -208,3 +208,59 @@ fn the_example_in_the_format_document_is_what_is_written() {
     let written: String = bytes.iter().map(|byte| std::format!("{byte:02x}")).collect();
     assert_eq!(digits, written);
 }
+
+/// Text that says of itself that it is a number.
+#[derive(Clone, Copy)]
+struct Liar;
+
+impl serde::Serialize for Liar {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str("not a bool")
+    }
+}
+
+impl Frozen for Liar {
+    type Error = Never;
+
+    fn shape(&self, _: KeyGroup) -> Shape {
+        Shape::Full
+    }
+
+    fn save(&self, _: KeyGroup, out: &mut RowWriter<'_>) -> Result<(), SaveError<Never>> {
+        Ok(out.value(&1u32, &("fine", *self))?)
+    }
+
+    fn get(
+        &self,
+        group: KeyGroup,
+        _: &[u8],
+        out: &mut RowWriter<'_>,
+    ) -> Result<(), SaveError<Never>> {
+        self.save(group, out)
+    }
+
+    fn scan(&self, group: KeyGroup, out: &mut RowWriter<'_>) -> Result<(), SaveError<Never>> {
+        self.save(group, out)
+    }
+}
+
+#[test]
+fn a_type_that_does_not_write_what_its_schema_says_declines_the_checkpoint() {
+    let descriptor = Descriptor::<u32, (String, bool)>::new("liars");
+    let description = descriptor.describe(Kind::Value).unwrap();
+    let mut buffer = vec![0; HEADER.block.bytes()];
+    let table = [&description];
+    let mut writer = SnapshotWriter::new(
+        HEADER,
+        "demo",
+        1,
+        table.into_iter(),
+        Vec::new(),
+        &mut buffer,
+        Portable,
+    )
+    .unwrap();
+    let error = writer.part(0, &description, &Liar, KeyGroup::new(0), 0).unwrap_err();
+    let text = std::format!("{error}");
+    assert!(text.starts_with("state liars: the type of its values is not as its schema"), "{text}");
+}

@@ -2,12 +2,14 @@
 
 use core::fmt;
 
+#[cfg(feature = "alloc")]
+use super::inspect::{Inspector, Mismatch};
 use super::{PartEntry, shape_code, table};
 use crate::codec::{EncodeError, Write};
 use crate::error::StateError;
 use crate::key::KeyGroup;
 use crate::page::{Checksum, FileHeader, FileKind, PageWriter, Seal, SectionKind};
-use crate::state::{Description, Frozen, Output, OutputFailed, RowWriter, SaveError, Shape};
+use crate::state::{Description, Frozen, Name, Output, OutputFailed, RowWriter, SaveError, Shape};
 
 const ROW_BUFFER_LEN: usize = 1024;
 
@@ -16,6 +18,9 @@ const ROW_BUFFER_LEN: usize = 1024;
 pub struct SnapshotWriter<'b, W: Write, C> {
     pages: PageWriter<'b, W, C>,
     header: FileHeader,
+    /// The state whose rows were inspected last, by number.
+    #[cfg(feature = "alloc")]
+    inspector: Option<(u16, Inspector)>,
 }
 
 impl<'b, W: Write, C: Checksum> SnapshotWriter<'b, W, C> {
@@ -38,7 +43,12 @@ impl<'b, W: Write, C: Checksum> SnapshotWriter<'b, W, C> {
         pages.begin(SectionKind::Table)?;
         table::write_table(operator, groups, states, &mut pages)?;
         pages.end()?;
-        Ok(Self { pages, header })
+        Ok(Self {
+            pages,
+            header,
+            #[cfg(feature = "alloc")]
+            inspector: None,
+        })
     }
 
     /// Writes what `frozen` has to write of `group`, for the state of number `state` in the table.
@@ -70,10 +80,15 @@ impl<'b, W: Write, C: Checksum> SnapshotWriter<'b, W, C> {
         for field in head {
             self.pages.write(field).map_err(WriteError::Output)?;
         }
-        let mut out = PartOutput { pages: &mut self.pages, failed: None };
+        let mut out = PartOutput {
+            pages: &mut self.pages,
+            failed: None,
+            #[cfg(feature = "alloc")]
+            inspector: inspector_of(&mut self.inspector, state, description),
+        };
         let written = save(description, frozen, group, &mut out);
         let failed = out.failed;
-        let (rows, digest) = written.map_err(|error| WriteError::of(error, failed))?;
+        let (rows, digest) = written.map_err(|error| WriteError::of(description, error, failed))?;
         // What a delta puts says nothing of what the group holds.
         let digest = if shape == Shape::Full { digest } else { 0 };
         self.pages.write(&rows.to_le_bytes()).map_err(WriteError::Output)?;
@@ -102,15 +117,29 @@ pub enum WriteError<O, E> {
     /// The state could not be read.
     State(E),
     /// A type does not write what its schema says.
-    Type(EncodeError<OutputFailed>),
+    #[cfg(feature = "alloc")]
+    Schema(Name, Mismatch),
+    /// A type of the state cannot be encoded.
+    Type(Name, EncodeError<OutputFailed>),
+}
+
+/// Why rows were not taken.
+enum Failed<O> {
+    Output(O),
+    #[cfg(feature = "alloc")]
+    Schema(Mismatch),
 }
 
 impl<O, E> WriteError<O, E> {
-    fn of(error: SaveError<E>, failed: Option<O>) -> Self {
+    fn of(description: &Description, error: SaveError<E>, failed: Option<Failed<O>>) -> Self {
         match (error, failed) {
             (SaveError::State(error), _) => Self::State(error),
-            (SaveError::Row(_), Some(failed)) => Self::Output(failed),
-            (SaveError::Row(error), None) => Self::Type(error),
+            (SaveError::Row(_), Some(Failed::Output(failed))) => Self::Output(failed),
+            #[cfg(feature = "alloc")]
+            (SaveError::Row(_), Some(Failed::Schema(mismatch))) => {
+                Self::Schema(description.name, mismatch)
+            }
+            (SaveError::Row(error), None) => Self::Type(description.name, error),
         }
     }
 }
@@ -120,7 +149,9 @@ impl<O: fmt::Display, E: fmt::Display> fmt::Display for WriteError<O, E> {
         match self {
             Self::Output(error) => error.fmt(f),
             Self::State(error) => error.fmt(f),
-            Self::Type(error) => error.fmt(f),
+            #[cfg(feature = "alloc")]
+            Self::Schema(name, mismatch) => write!(f, "state {name}: {mismatch}"),
+            Self::Type(name, error) => write!(f, "state {name}: {error}"),
         }
     }
 }
@@ -147,14 +178,37 @@ fn save<E: StateError>(
 /// Hands rows to the pages, and keeps their error: rows cannot carry one of any type.
 struct PartOutput<'p, 'b, W: Write, C> {
     pages: &'p mut PageWriter<'b, W, C>,
-    failed: Option<W::Error>,
+    failed: Option<Failed<W::Error>>,
+    #[cfg(feature = "alloc")]
+    inspector: Option<&'p mut Inspector>,
 }
 
 impl<W: Write, C: Checksum> Output for PartOutput<'_, '_, W, C> {
     fn append(&mut self, bytes: &[u8]) -> Result<(), OutputFailed> {
+        #[cfg(feature = "alloc")]
+        if let Some(inspector) = &mut self.inspector {
+            inspector.inspect(bytes).map_err(|mismatch| {
+                self.failed = Some(Failed::Schema(mismatch));
+                OutputFailed
+            })?;
+        }
         self.pages.write(bytes).map_err(|error| {
-            self.failed = Some(error);
+            self.failed = Some(Failed::Output(error));
             OutputFailed
         })
     }
+}
+
+/// Returns the inspector of a state, whose parts follow one another.
+#[cfg(feature = "alloc")]
+fn inspector_of<'i>(
+    last: &'i mut Option<(u16, Inspector)>,
+    state: u16,
+    description: &Description,
+) -> Option<&'i mut Inspector> {
+    if last.as_ref().is_none_or(|(number, _)| *number != state) {
+        // A schema that is beyond the limits is refused where it is read.
+        *last = Inspector::new(description).ok().map(|inspector| (state, inspector));
+    }
+    last.as_mut().map(|(_, inspector)| inspector)
 }

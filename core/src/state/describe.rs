@@ -5,7 +5,7 @@ use core::marker::PhantomData;
 
 use crate::codec::{Encoding, Write};
 use crate::key::Key;
-use crate::schema::{Data, StaticSchema, Unsupported};
+use crate::schema::{Data, Schema, StaticSchema, Unsupported};
 
 /// The most bytes that the name of a state has.
 pub const NAME_BYTES_MAX: usize = 128;
@@ -150,6 +150,15 @@ impl TypeSchema {
         }
     }
 
+    /// Returns whether `stored` is this schema to the byte: rows of it can be decoded directly.
+    ///
+    /// Not told by fingerprints: a crafted file could have that of another schema.
+    pub fn is(&self, stored: Schema<'_>) -> bool {
+        let mut rest = Unmatched(Some(stored.bytes()));
+        let Ok(()) = self.write(&mut rest);
+        rest.0.is_some_and(<[u8]>::is_empty)
+    }
+
     /// Returns whether values are read by this schema, since their type does not know its shape.
     pub const fn is_stored(&self) -> bool {
         match self {
@@ -157,6 +166,18 @@ impl TypeSchema {
             #[cfg(feature = "alloc")]
             Self::Stored(_) => true,
         }
+    }
+}
+
+/// The bytes that were not yet written again; `None` once others were.
+struct Unmatched<'a>(Option<&'a [u8]>);
+
+impl Write for Unmatched<'_> {
+    type Error = core::convert::Infallible;
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Self::Error> {
+        self.0 = self.0.and_then(|rest| rest.strip_prefix(bytes));
+        Ok(())
     }
 }
 

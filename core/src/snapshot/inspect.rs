@@ -1,0 +1,134 @@
+//! Checks that a type writes what its schema says, before a checkpoint is built on it.
+//!
+//! Serde attributes such as `skip`, `flatten` or `rename_all` make bytes and schema differ without
+//! either knowing. So the first row of every state in every file is walked, in builds with debug
+//! assertions each row; a mismatch declines the checkpoint and names type and field.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use crate::codec::{Encoding, Reader};
+use crate::error::{Fault, Malformed};
+use crate::schema::{Budget, StoredSchema, Unlike, check, walk};
+use crate::state::{Description, Kind, Op, TypeSchema};
+
+/// A state whose type does not write what its schema says.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Mismatch {
+    /// Which type: that of the keys, fields or values.
+    pub piece: &'static str,
+    /// Where in it.
+    pub unlike: Unlike,
+}
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the type of its {}s is {}; take away the serde attribute that makes them differ, or \
+             implement Schema by hand",
+            self.piece, self.unlike
+        )
+    }
+}
+
+/// Walks rows of one state as they are written.
+#[derive(Debug)]
+pub(super) struct Inspector {
+    kind: Kind,
+    encoding: Encoding,
+    key: StoredSchema,
+    field: Option<StoredSchema>,
+    value: StoredSchema,
+    row_lens: Option<(usize, usize)>,
+    done: bool,
+}
+
+impl Inspector {
+    pub(super) fn new(description: &Description) -> Result<Self, Malformed> {
+        let stored = |schema: &TypeSchema| {
+            let mut bytes = Vec::new();
+            let Ok(()) = schema.write(&mut bytes);
+            StoredSchema::parse(&bytes)
+        };
+        let Description { kind, encoding, key, field, value, .. } = description;
+        Ok(Self {
+            kind: *kind,
+            encoding: *encoding,
+            key: stored(key)?,
+            field: field.as_ref().map(stored).transpose()?,
+            value: stored(value)?,
+            row_lens: description.row_lens(),
+            done: false,
+        })
+    }
+
+    /// Walks the runs that `bytes` begin with; what continues elsewhere is passed over.
+    pub(super) fn inspect(&mut self, bytes: &[u8]) -> Result<(), Mismatch> {
+        let mut reader = Reader::new(bytes);
+        while !self.done {
+            let Ok(head) = reader.array::<3>() else { return Ok(()) };
+            let Some(op) = Op::from_code(head[0]) else { return Ok(()) };
+            for _ in 0..u16::from_le_bytes([head[1], head[2]]) {
+                let length = match (self.row_lens, op) {
+                    (Some((key, value)), Op::Put) => Ok(key + value),
+                    (Some((key, _)), _) => Ok(key),
+                    (None, _) => reader.length(),
+                };
+                let Ok(row) = length.and_then(|length| reader.take(length)) else {
+                    return Ok(());
+                };
+                self.row(op, Reader::new(row))?;
+                self.done = !cfg!(debug_assertions);
+                if self.done {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn row(&self, op: Op, mut row: Reader<'_>) -> Result<(), Mismatch> {
+        self.piece("key", &self.key, &mut row)?;
+        match (self.kind, op) {
+            (Kind::Value, Op::Put) => self.piece("value", &self.value, &mut row)?,
+            (Kind::List, Op::Put) => {
+                for _ in 0..row.varint_u64().unwrap_or(0) {
+                    self.piece("item", &self.value, &mut row)?;
+                }
+            }
+            (Kind::Map, Op::Put | Op::Remove) => {
+                for _ in 0..row.varint_u64().unwrap_or(0) {
+                    if let Some(field) = &self.field {
+                        self.piece("field", field, &mut row)?;
+                    }
+                    if op == Op::Put {
+                        self.piece("value", &self.value, &mut row)?;
+                    }
+                }
+            }
+            // Numbers that the store writes itself.
+            _ => return Ok(()),
+        }
+        let trailing = Malformed::new(Fault::Trailing, row.offset());
+        match row.is_empty() {
+            true => Ok(()),
+            false => Err(Mismatch { piece: "value", unlike: trailing.into() }),
+        }
+    }
+
+    fn piece(
+        &self,
+        piece: &'static str,
+        schema: &StoredSchema,
+        row: &mut Reader<'_>,
+    ) -> Result<(), Mismatch> {
+        let before = *row;
+        let mut budget = Budget::of_row(before.len());
+        walk(schema.view(), self.encoding, row, &mut budget).map_err(|malformed| {
+            // The same walk again, to learn the path.
+            let unlike = check(schema.view(), self.encoding, before.rest()).err();
+            Mismatch { piece, unlike: unlike.unwrap_or(malformed.into()) }
+        })
+    }
+}
