@@ -11,6 +11,8 @@
 //! | [`record`] | a record: its key and the cells that the SPECs read |
 //! | [`input`] | records from CSV and JSON lines, with positions to resume from |
 //! | [`accumulators`] | what is held per key for a SPEC |
+//! | [`run`] | the job: its states, sources, subtasks and result |
+//! | [`list`] | the checkpoints of a directory |
 //! | [`output`] | result rows as CSV, JSON lines or a table |
 //! | [`failure`] | what ends a command, with its exit code |
 
@@ -24,6 +26,7 @@ pub mod duration;
 pub mod failure;
 pub mod fields;
 pub mod input;
+pub mod list;
 pub mod output;
 pub mod record;
 pub mod run;

@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use holdwater::error::{ErrorKind, StateError};
 use holdwater::key::{At, KeyGroup, KeyGroups};
 use holdwater::schema::StoredSchema;
-use holdwater::state::{Backend, Descriptor, List, Map, States, Value, Visitor};
+use holdwater::state::{Backend, Descriptor, List, Map, State, States, Value, Visitor};
 
 use super::batch::Row;
 use crate::accumulators::{Answer, Extreme, Mean, Overflow, Sum};
@@ -113,6 +113,11 @@ impl<B: Backend> Aggregates<B> {
             }
         }
         Ok(())
+    }
+
+    /// Does up to `steps` steps of clean-up in each state.
+    pub fn sweep(&mut self, now: i64, steps: usize) -> Result<(), B::Error> {
+        self.each(&mut Sweep { now, steps })
     }
 
     fn keys(&self, group: KeyGroup) -> Result<Vec<Fields>, B::Error> {
@@ -264,6 +269,19 @@ impl<B: Backend> Column<B> {
                 joined.map_or(Answer::Nothing, |text| Answer::Text(Cow::Owned(text)))
             }
         })
+    }
+}
+
+struct Sweep {
+    now: i64,
+    steps: usize,
+}
+
+impl<E: StateError> Visitor<E> for Sweep {
+    type Stop = E;
+
+    fn state<S: State<Error = E>>(&mut self, state: &mut S) -> Result<(), E> {
+        state.sweep(self.now, self.steps).map(|_| ())
     }
 }
 
