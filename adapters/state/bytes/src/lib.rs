@@ -1,3 +1,112 @@
 //! Typed state on any ordered store of byte rows.
-
+#![doc = ""]
+#![doc = include_str!("../README.md")]
+#![no_std]
 #![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+extern crate alloc;
+
+mod changes;
+mod error;
+mod frozen;
+mod layout;
+mod list;
+mod map;
+mod ordered;
+mod rows;
+mod store;
+mod timers;
+mod value;
+
+pub use error::BytesError;
+pub use frozen::FrozenRows;
+pub use list::Item;
+pub use map::Field;
+pub use ordered::{Ordered, OrderedRows, OrderedTable};
+pub use rows::Rows;
+pub use store::{ByteRows, ByteStore, ByteTable};
+pub use timers::Time;
+pub use value::One;
+
+use alloc::vec::Vec;
+use holdwater::key::{Key, KeyGroups};
+use holdwater::schema::Data;
+use holdwater::state::{Backend, Description, Descriptor, Kind, Name, TimeDomain};
+
+/// Holds each state as rows of bytes in a table of `S`.
+#[derive(Clone, Debug)]
+pub struct Bytes<S> {
+    store: S,
+    groups: KeyGroups,
+    opened: Vec<Name>,
+}
+
+impl Bytes<Ordered> {
+    /// Holds the state of `groups` in memory.
+    pub const fn in_memory(groups: KeyGroups) -> Self {
+        Self::new(Ordered, groups)
+    }
+}
+
+impl<S> Bytes<S> {
+    /// Holds the state of `groups` in `store`.
+    pub const fn new(store: S, groups: KeyGroups) -> Self {
+        Self { store, groups, opened: Vec::new() }
+    }
+}
+
+impl<S: ByteStore> Bytes<S> {
+    fn open<K: Key, C>(
+        &mut self,
+        description: Description,
+    ) -> Result<Rows<S::Table, K, C>, BytesError<S::Error>> {
+        if self.opened.contains(&description.name) {
+            return Err(BytesError::Opened);
+        }
+        let table = self.store.open(description.name.as_str()).map_err(BytesError::Store)?;
+        self.opened.push(description.name);
+        Ok(Rows::new(table, description, self.groups))
+    }
+}
+
+impl<S: ByteStore> Backend for Bytes<S> {
+    type Error = BytesError<S::Error>;
+    type Value<K: Key, V: Data> = Rows<S::Table, K, One<V>>;
+    type List<K: Key, V: Data> = Rows<S::Table, K, Item<V>>;
+    type Map<K: Key, F: Key, V: Data> = Rows<S::Table, K, Field<F, V>>;
+    type Timers<K: Key> = Rows<S::Table, K, Time>;
+
+    fn groups(&self) -> KeyGroups {
+        self.groups
+    }
+
+    fn value<K: Key, V: Data>(
+        &mut self,
+        descriptor: Descriptor<'_, K, V>,
+    ) -> Result<Self::Value<K, V>, Self::Error> {
+        self.open(descriptor.describe(Kind::Value)?)
+    }
+
+    fn list<K: Key, V: Data>(
+        &mut self,
+        descriptor: Descriptor<'_, K, V>,
+    ) -> Result<Self::List<K, V>, Self::Error> {
+        self.open(descriptor.describe(Kind::List)?)
+    }
+
+    fn map<K: Key, F: Key, V: Data>(
+        &mut self,
+        descriptor: Descriptor<'_, K, (F, V)>,
+    ) -> Result<Self::Map<K, F, V>, Self::Error> {
+        self.open(descriptor.describe_map()?)
+    }
+
+    fn timers<K: Key>(
+        &mut self,
+        descriptor: Descriptor<'_, K, ()>,
+        _: TimeDomain,
+    ) -> Result<Self::Timers<K>, Self::Error> {
+        self.open(descriptor.describe(Kind::Timers)?)
+    }
+}

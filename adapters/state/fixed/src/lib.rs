@@ -1,30 +1,6 @@
 //! State in arrays of a size known at compile time, without an allocator.
-//!
-//! **Holds** up to `N` rows of each state in place: a row is the value of a key, an item of a list,
-//! a field of a map, or a timer. What does not fit is refused before anything is changed. A task owns
-//! up to `G` key groups, a store up to [`STATES_MAX`] states.
-//!
-//! **Survives** nothing by itself: save its snapshots to a storage.
-//!
-//! **Costs** a binary search for each access, and on insertion and removal a move of at most 2 `N`
-//! bytes. Keys whose 64-bit digests are equal are told apart one by one. A freeze copies the table:
-//! its pause, and its memory, are bounded by the capacity. A delta holds the groups that changed,
-//! each in full; [`Frozen::get`](holdwater::state::Frozen::get) looks through the group.
-//!
-//! ```
-//! use holdwater::key::KeyGroups;
-//! use holdwater::state::{Backend, Descriptor, Value};
-//! use holdwater_fixed::{Fixed, FixedError};
-//!
-//! let groups = KeyGroups::all(16);
-//! let mut store = Fixed::<64>::new(groups)?;
-//! let mut sum = store.value(Descriptor::<u32, i64>::new("sum"))?;
-//! let at = groups.locate::<u32>(7);
-//! sum.update(at, || 0, |sum| *sum += 5)?;
-//! assert_eq!(*sum.get(at)?.unwrap(), 5);
-//! # Ok::<(), FixedError>(())
-//! ```
-
+#![doc = ""]
+#![doc = include_str!("../README.md")]
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]

@@ -1,0 +1,81 @@
+//! Which rows changed since which checkpoint.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+
+use holdwater::state::Cut;
+
+/// When each row changed last, in freezes, as far back as a delta may ask.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Changes {
+    /// How many freezes there were.
+    now: u64,
+    changed: BTreeMap<Vec<u8>, u64>,
+    /// The newest that was completed, and those behind it whose outcome is not known.
+    freezes: Vec<Freeze>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Freeze {
+    checkpoint: u64,
+    at: u64,
+    completed: bool,
+}
+
+impl Changes {
+    /// Takes note that a row changed, or is gone.
+    pub(crate) fn touch(&mut self, row: &[u8]) {
+        // Before the first freeze nothing can be asked for.
+        if !self.freezes.is_empty() {
+            self.changed.insert(row.into(), self.now);
+        }
+    }
+
+    /// Takes note of a freeze; returns the rows that changed since its base, if that is known.
+    pub(crate) fn freeze(&mut self, cut: &Cut) -> Option<BTreeSet<Vec<u8>>> {
+        let is_base = |freeze: &&Freeze| freeze.completed && Some(freeze.checkpoint) == cut.base;
+        let base = self.freezes.iter().rev().find(is_base).map(|freeze| freeze.at);
+        let since = |base: u64| {
+            let rows = self.changed.iter().filter(|(_, at)| **at > base);
+            rows.map(|(row, _)| row.clone()).collect()
+        };
+        let rows = base.map(since);
+        self.add(cut.checkpoint, false);
+        rows
+    }
+
+    /// Takes note that the rows as they are now are those of the completed `checkpoint`.
+    pub(crate) fn loaded(&mut self, checkpoint: u64) {
+        self.add(checkpoint, true);
+        self.forget();
+    }
+
+    pub(crate) fn completed(&mut self, checkpoint: u64) {
+        let mut freezes = self.freezes.iter_mut().rev();
+        if let Some(freeze) = freezes.find(|freeze| freeze.checkpoint == checkpoint) {
+            freeze.completed = true;
+        }
+        self.forget();
+    }
+
+    pub(crate) fn aborted(&mut self, checkpoint: u64) {
+        self.freezes.retain(|freeze| freeze.completed || freeze.checkpoint != checkpoint);
+        self.forget();
+    }
+
+    fn add(&mut self, checkpoint: u64, completed: bool) {
+        self.freezes.push(Freeze { checkpoint, at: self.now, completed });
+        self.now += 1;
+    }
+
+    /// Forgets what stands before the newest completed freeze, and the changes nobody asks for.
+    fn forget(&mut self) {
+        if let Some(newest) = self.freezes.iter().rposition(|freeze| freeze.completed) {
+            self.freezes.drain(..newest);
+        }
+        match self.freezes.first().copied() {
+            Some(first) => self.changed.retain(|_, at| *at > first.at),
+            None => self.changed.clear(),
+        }
+    }
+}

@@ -1,0 +1,154 @@
+use core::marker::PhantomData;
+use core::ops::ControlFlow;
+
+use alloc::vec::Vec;
+use holdwater::codec::Reader;
+use holdwater::error::Fault;
+use holdwater::key::{At, Key, KeyGroup};
+use holdwater::schema::Data;
+use holdwater::state::{Change, Form, LoadError, Loan, Map, Op};
+
+use crate::rows::Content;
+use crate::{ByteTable, BytesError, Rows};
+
+/// A row is a field of the map of a key.
+#[derive(Debug)]
+pub struct Field<F, V>(PhantomData<fn() -> (F, V)>);
+
+impl<T: ByteTable, K: Key, F: Key, V: Data> Rows<T, K, Field<F, V>> {
+    /// Returns the row of a field of the key whose rows begin so.
+    fn row(&self, key: &[u8], field: F::View<'_>) -> Result<Vec<u8>, BytesError<T::Error>> {
+        let mut row = key.to_vec();
+        self.layout.encode(&field, &mut row)?;
+        Ok(row)
+    }
+
+    fn read_value(&self, row: &[u8]) -> Result<Option<V>, BytesError<T::Error>> {
+        self.read(row, |bytes| Ok(self.layout.value(bytes)?))
+    }
+
+    fn write(&mut self, key: &[u8], row: &[u8], value: &V) -> Result<(), BytesError<T::Error>> {
+        let mut bytes = Vec::new();
+        self.layout.encode(value, &mut bytes)?;
+        let new = !self.has(key)?;
+        self.put_row(row, &bytes)?;
+        self.keys += u64::from(new);
+        Ok(())
+    }
+}
+
+impl<T: ByteTable, K: Key, F: Key, V: Data> Map<K, F, V> for Rows<T, K, Field<F, V>> {
+    fn get(
+        &self,
+        at: At<'_, K>,
+        field: F::View<'_>,
+    ) -> Result<Option<Loan<'_, V>>, BytesError<T::Error>> {
+        let row = self.row(&self.prefix(at)?, field)?;
+        Ok(self.read_value(&row)?.map(Loan::Decoded))
+    }
+
+    fn put(
+        &mut self,
+        at: At<'_, K>,
+        field: F::View<'_>,
+        value: V,
+    ) -> Result<bool, BytesError<T::Error>> {
+        let key = self.prefix(at)?;
+        let row = self.row(&key, field)?;
+        let new = self.read(&row, |_| Ok(()))?.is_none();
+        self.write(&key, &row, &value)?;
+        Ok(new)
+    }
+
+    fn update<R>(
+        &mut self,
+        at: At<'_, K>,
+        field: F::View<'_>,
+        init: impl FnOnce() -> V,
+        edit: impl FnOnce(&mut V) -> R,
+    ) -> Result<R, BytesError<T::Error>> {
+        let key = self.prefix(at)?;
+        let row = self.row(&key, field)?;
+        let mut value = self.read_value(&row)?.unwrap_or_else(init);
+        let result = edit(&mut value);
+        self.write(&key, &row, &value)?;
+        Ok(result)
+    }
+
+    fn remove(&mut self, at: At<'_, K>, field: F::View<'_>) -> Result<bool, BytesError<T::Error>> {
+        let key = self.prefix(at)?;
+        let row = self.row(&key, field)?;
+        let found = self.read(&row, |_| Ok(()))?.is_some();
+        if found {
+            self.delete_row(&row)?;
+            self.keys -= u64::from(!self.has(&key)?);
+        }
+        Ok(found)
+    }
+
+    fn entries(
+        &self,
+        at: At<'_, K>,
+        mut visit: impl FnMut(&F, &V) -> ControlFlow<()>,
+    ) -> Result<(), BytesError<T::Error>> {
+        self.each(&self.prefix(at)?, |row, value| {
+            Ok(visit(&self.layout.field(row.field)?, &self.layout.value(value)?))
+        })
+    }
+
+    fn len(&self, at: At<'_, K>) -> Result<u64, BytesError<T::Error>> {
+        Ok(self.all(&self.prefix(at)?)?.len() as u64)
+    }
+
+    fn is_empty(&self, at: At<'_, K>) -> Result<bool, BytesError<T::Error>> {
+        Ok(!self.has(&self.prefix(at)?)?)
+    }
+
+    fn remove_all(&mut self, at: At<'_, K>) -> Result<(), BytesError<T::Error>> {
+        let key = self.prefix(at)?;
+        self.delete_rows(&key)
+    }
+
+    fn keys(
+        &self,
+        group: KeyGroup,
+        visit: impl FnMut(&K) -> ControlFlow<()>,
+    ) -> Result<(), BytesError<T::Error>> {
+        self.each_key(group, visit)
+    }
+}
+
+impl<F: Key, V: Data> Content for Field<F, V> {
+    fn load<T: ByteTable, K: Key>(
+        rows: &mut Rows<T, K, Self>,
+        group: KeyGroup,
+        change: Change<'_>,
+        form: &Form<'_>,
+    ) -> Result<(), LoadError<BytesError<T::Error>>> {
+        let mut reader = Reader::new(change.row);
+        let key = rows.load_key(group, &mut reader, form)?;
+        let at = rows.locate(&key);
+        match change.op {
+            Op::Put => {
+                for _ in 0..form.count(&mut reader)? {
+                    let start = reader;
+                    let field: F = form.field(&mut reader)?;
+                    let value = form.value(&mut reader)?;
+                    let new = rows.put(at, field.view(), value).map_err(LoadError::State)?;
+                    if form.fresh && !new {
+                        return Err(start.fault(Fault::Duplicate).into());
+                    }
+                }
+            }
+            Op::Remove => {
+                for _ in 0..form.count(&mut reader)? {
+                    let field: F = form.field(&mut reader)?;
+                    rows.remove(at, field.view()).map_err(LoadError::State)?;
+                }
+            }
+            Op::Clear => rows.remove_all(at).map_err(LoadError::State)?,
+            Op::Keep => return Err(reader.fault(Fault::Range).into()),
+        }
+        Ok(reader.finish()?)
+    }
+}

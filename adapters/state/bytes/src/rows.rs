@@ -1,0 +1,213 @@
+use alloc::vec::Vec;
+use core::marker::PhantomData;
+use core::ops::ControlFlow;
+
+use holdwater::codec::Reader;
+use holdwater::error::Fault;
+use holdwater::key::{At, Key, KeyGroup, KeyGroups};
+use holdwater::state::{Change, Cut, Description, Form, LoadError, State};
+
+use crate::changes::Changes;
+use crate::layout::{self, Layout, Row};
+use crate::{ByteTable, BytesError, FrozenRows};
+
+/// One state in a table of byte rows.
+#[derive(Debug)]
+pub struct Rows<T, K, C> {
+    table: T,
+    pub(crate) layout: Layout,
+    groups: KeyGroups,
+    changes: Changes,
+    /// How many keys have a row, or timers there are.
+    pub(crate) keys: u64,
+    types: PhantomData<fn() -> (K, C)>,
+}
+
+/// What a row holds beside its key: the kind of the state.
+pub trait Content: Sized + 'static {
+    /// Applies a row of a part.
+    fn load<T: ByteTable, K: Key>(
+        rows: &mut Rows<T, K, Self>,
+        group: KeyGroup,
+        change: Change<'_>,
+        form: &Form<'_>,
+    ) -> Result<(), LoadError<BytesError<T::Error>>>;
+}
+
+impl<T: ByteTable, K: Key, C> Rows<T, K, C> {
+    pub(crate) fn new(table: T, description: Description, groups: KeyGroups) -> Self {
+        let (layout, changes) = (Layout::new(description), Changes::default());
+        Self { table, layout, groups, changes, keys: 0, types: PhantomData }
+    }
+
+    /// Returns what the rows of a key begin with.
+    pub(crate) fn prefix(&self, at: At<'_, K>) -> Result<Vec<u8>, BytesError<T::Error>> {
+        self.groups.position(at.group());
+        Ok(self.layout.of(at)?)
+    }
+
+    /// Shows the row to `read`, if there is one.
+    pub(crate) fn read<R>(
+        &self,
+        row: &[u8],
+        read: impl FnOnce(&[u8]) -> Result<R, BytesError<T::Error>>,
+    ) -> Result<Option<R>, BytesError<T::Error>> {
+        self.table.get(row, read).map_err(BytesError::Store)?.transpose()
+    }
+
+    /// Returns whether there is a row that begins so.
+    pub(crate) fn has(&self, prefix: &[u8]) -> Result<bool, BytesError<T::Error>> {
+        Ok(self.table.last(prefix, |_, _| ()).map_err(BytesError::Store)?.is_some())
+    }
+
+    /// Returns the last row that begins so, taken apart by `read`.
+    pub(crate) fn last<R>(
+        &self,
+        prefix: &[u8],
+        read: impl FnOnce(Row<'_>) -> R,
+    ) -> Result<Option<R>, BytesError<T::Error>> {
+        let last = self.table.last(prefix, |row, _| self.layout.split(row).map(read));
+        Ok(last.map_err(BytesError::Store)?.transpose()?)
+    }
+
+    /// Shows the rows that begin so to `visit`, in order.
+    pub(crate) fn each(
+        &self,
+        prefix: &[u8],
+        mut visit: impl FnMut(Row<'_>, &[u8]) -> Result<ControlFlow<()>, BytesError<T::Error>>,
+    ) -> Result<(), BytesError<T::Error>> {
+        let mut failed = Ok(());
+        let scanned = self.table.scan(prefix, |row, value| {
+            let row = self.layout.split(row).map_err(BytesError::Malformed);
+            row.and_then(|row| visit(row, value)).unwrap_or_else(|error| {
+                failed = Err(error);
+                ControlFlow::Break(())
+            })
+        });
+        scanned.map_err(BytesError::Store)?;
+        failed
+    }
+
+    /// Returns the rows that begin so.
+    pub(crate) fn all(&self, prefix: &[u8]) -> Result<Vec<Vec<u8>>, BytesError<T::Error>> {
+        let mut rows = Vec::new();
+        let scanned = self.table.scan(prefix, |row, _| {
+            rows.push(row.into());
+            ControlFlow::Continue(())
+        });
+        scanned.map_err(BytesError::Store)?;
+        Ok(rows)
+    }
+
+    /// Shows the keys of `group` to `visit`, each once: their rows follow one another.
+    pub(crate) fn each_key(
+        &self,
+        group: KeyGroup,
+        mut visit: impl FnMut(&K) -> ControlFlow<()>,
+    ) -> Result<(), BytesError<T::Error>> {
+        let mut last: Option<Vec<u8>> = None;
+        self.each(&layout::group(group), |row, _| {
+            if last.as_deref() == Some(row.key) {
+                return Ok(ControlFlow::Continue(()));
+            }
+            last = Some(row.key.into());
+            Ok(visit(&self.layout.key(row.key)?))
+        })
+    }
+
+    pub(crate) fn put_row(&mut self, row: &[u8], value: &[u8]) -> Result<(), BytesError<T::Error>> {
+        self.changes.touch(row);
+        self.table.put(row, value).map_err(BytesError::Store)
+    }
+
+    pub(crate) fn delete_row(&mut self, row: &[u8]) -> Result<(), BytesError<T::Error>> {
+        self.changes.touch(row);
+        self.table.delete(row).map_err(BytesError::Store)
+    }
+
+    /// Drops all rows of a key.
+    pub(crate) fn delete_rows(&mut self, prefix: &[u8]) -> Result<(), BytesError<T::Error>> {
+        let rows = self.all(prefix)?;
+        rows.iter().try_for_each(|row| self.delete_row(row))?;
+        self.keys -= u64::from(!rows.is_empty());
+        Ok(())
+    }
+
+    /// Takes the key of a row of a part, which belongs to `group`.
+    pub(crate) fn load_key(
+        &self,
+        group: KeyGroup,
+        reader: &mut Reader<'_>,
+        form: &Form<'_>,
+    ) -> Result<K, LoadError<BytesError<T::Error>>> {
+        let start = *reader;
+        let key: K = form.key(reader)?;
+        let owned = self.groups.contains(group);
+        if !owned || self.groups.locate::<K>(key.view()).group() != group {
+            return Err(start.fault(Fault::Identity).into());
+        }
+        Ok(key)
+    }
+
+    /// Returns where `key` lives.
+    pub(crate) fn locate<'k>(&self, key: &'k K) -> At<'k, K> {
+        self.groups.locate(key.view())
+    }
+}
+
+impl<T: ByteTable, K: Key, C: Content> State for Rows<T, K, C> {
+    type Error = BytesError<T::Error>;
+    type Frozen = FrozenRows<T::Frozen>;
+
+    fn description(&self) -> &Description {
+        &self.layout.description
+    }
+
+    fn groups(&self) -> KeyGroups {
+        self.groups
+    }
+
+    fn freeze(&mut self, cut: &Cut) -> Result<Self::Frozen, Self::Error> {
+        let rows = self.table.freeze().map_err(BytesError::Store)?;
+        Ok(FrozenRows::new(rows, self.layout.clone(), self.changes.freeze(cut)))
+    }
+
+    fn completed(&mut self, checkpoint: u64) {
+        self.changes.completed(checkpoint);
+    }
+
+    fn aborted(&mut self, checkpoint: u64) {
+        self.changes.aborted(checkpoint);
+    }
+
+    fn load(
+        &mut self,
+        group: KeyGroup,
+        change: Change<'_>,
+        form: &Form<'_>,
+    ) -> Result<(), LoadError<Self::Error>> {
+        C::load(self, group, change, form)
+    }
+
+    fn loaded(&mut self, checkpoint: u64) {
+        self.changes.loaded(checkpoint);
+    }
+
+    fn clear(&mut self) -> Result<(), Self::Error> {
+        self.all(&[])?.iter().try_for_each(|row| self.delete_row(row))?;
+        self.keys = 0;
+        Ok(())
+    }
+
+    fn sweep(&mut self, _: i64, _: usize) -> Result<usize, Self::Error> {
+        Ok(0)
+    }
+
+    fn bytes(&self) -> u64 {
+        self.table.bytes()
+    }
+
+    fn rows(&self) -> u64 {
+        self.keys
+    }
+}

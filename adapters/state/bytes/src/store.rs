@@ -1,0 +1,57 @@
+//! What an ordered store of byte rows must do.
+
+use core::ops::ControlFlow;
+
+use holdwater::error::StateError;
+
+/// Opens one ordered table of byte rows for each state.
+pub trait ByteStore {
+    /// Why an access can fail.
+    type Error: StateError;
+    /// The rows of one state.
+    type Table: ByteTable<Error = Self::Error>;
+
+    /// Opens the table of the state `name`, empty.
+    fn open(&mut self, name: &str) -> Result<Self::Table, Self::Error>;
+}
+
+/// Rows of bytes in the order of their keys, to be read.
+pub trait ByteRows {
+    /// Why an access can fail.
+    type Error: StateError;
+
+    /// Shows the value of `key` to `read`, if there is one.
+    fn get<R>(&self, key: &[u8], read: impl FnOnce(&[u8]) -> R) -> Result<Option<R>, Self::Error>;
+
+    /// Shows the last row whose key begins with `prefix` to `read`, if there is one.
+    fn last<R>(
+        &self,
+        prefix: &[u8],
+        read: impl FnOnce(&[u8], &[u8]) -> R,
+    ) -> Result<Option<R>, Self::Error>;
+
+    /// Shows the rows whose key begins with `prefix` to `visit`, in order.
+    fn scan(
+        &self,
+        prefix: &[u8],
+        visit: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+    ) -> Result<(), Self::Error>;
+}
+
+/// Rows of bytes that can be changed, and frozen.
+pub trait ByteTable: ByteRows {
+    /// The rows as they were at one moment.
+    type Frozen: ByteRows<Error = Self::Error> + Send + Sync + 'static;
+
+    /// Stores `value` under `key`.
+    fn put(&mut self, key: &[u8], value: &[u8]) -> Result<(), Self::Error>;
+
+    /// Drops the row of `key`; dropping none is done.
+    fn delete(&mut self, key: &[u8]) -> Result<(), Self::Error>;
+
+    /// Returns the rows as they are now. Its cost does not depend on how many there are.
+    fn freeze(&mut self) -> Result<Self::Frozen, Self::Error>;
+
+    /// Returns how many bytes the rows take, copies held for what was frozen included.
+    fn bytes(&self) -> u64;
+}
