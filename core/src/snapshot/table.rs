@@ -8,10 +8,11 @@ use crate::state::Description;
 ///
 /// ```text
 /// table := operator text  groups u16  hash u8  count varint  state*
-/// state := name text  kind u8  ttl u8  encoding u8  key schema  field schema  value schema
+/// state := name text  kind u8  ttl u8  encoding u8  key window field value
 /// ```
 ///
-/// A schema stands behind its length; that of the fields is empty but for a map.
+/// A schema stands behind its length; that of the fields is empty but for a map. That of windows is
+/// reserved, and empty.
 pub(super) fn write_table<'d, W: Write>(
     operator: &str,
     groups: u16,
@@ -26,7 +27,7 @@ pub(super) fn write_table<'d, W: Write>(
         write_bytes(state.name.as_str().as_bytes(), out)?;
         // The second byte is the time-to-live domain: 0, none.
         out.write(&[state.kind.code(), 0, state.encoding.code()])?;
-        for schema in [Some(&state.key), state.field.as_ref(), Some(&state.value)] {
+        for schema in [Some(&state.key), None, state.field.as_ref(), Some(&state.value)] {
             let Some(schema) = schema else {
                 write_varint(0, out)?;
                 continue;
@@ -124,8 +125,8 @@ mod read {
             let hash_function = reader.byte()?;
             let start = reader;
             let count = reader.varint_u64()?;
-            // A state takes at least six bytes: a false count is refused before room is made.
-            if count > (reader.len() / 6) as u64 || count > u64::from(u16::MAX) {
+            // A state takes at least eight bytes: a false count is refused before room is made.
+            if count > (reader.len() / 8) as u64 || count > u64::from(u16::MAX) {
                 return Err(start.fault(Fault::Range));
             }
             let mut states = Vec::new();
@@ -149,6 +150,9 @@ mod read {
                 return Err(range);
             }
             let key = schema(reader)?.ok_or(range)?;
+            if schema(reader)?.is_some() {
+                return Err(range);
+            }
             let field = schema(reader)?;
             let value = schema(reader)?.ok_or(range)?;
             if field.is_some() != (kind == Kind::Map) {
