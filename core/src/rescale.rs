@@ -1,8 +1,8 @@
 //! What a task reads when a job is restored, at whatever parallelism: pure arithmetic.
 //!
 //! A job has a fixed number of key groups, and each task owns a contiguous share of them
-//! ([`KeyGroups::share`]). A chain of parts belongs to one group, so a task of any parallelism reads
-//! the chains of its own groups and no byte of others.
+//! ([`KeyGroups::share`]). A chain of parts belongs to one group, so a task of any parallelism
+//! reads the chains of its own groups and no byte of others.
 
 use core::error::Error;
 use core::fmt;
@@ -91,7 +91,7 @@ impl Error for Misfit {}
 mod tests {
     use super::*;
     use crate::codec::Encoding;
-    use crate::manifest::StateSchema;
+    use crate::manifest::{CheckpointId, CheckpointKind, Origin, StateSchema};
     use proptest::prelude::*;
     use std::collections::BTreeSet;
     use std::vec::Vec;
@@ -128,5 +128,34 @@ mod tests {
             prop_assert!(read.iter().eq(groups.iter()));
             prop_assert_eq!(chains(&state, KeyGroups::all(total)).len(), groups.len());
         }
+    }
+
+    #[test]
+    fn a_job_goes_on_only_with_its_inputs_and_its_key_groups() {
+        let source = SourceEntry { name: "a".into(), position: Vec::new() };
+        let manifest = Manifest {
+            job: 1,
+            id: CheckpointId { checkpoint: 1, epoch: 1 },
+            kind: CheckpointKind::Checkpoint,
+            created_ms: 0,
+            signature: Vec::new(),
+            parent: None,
+            origin: Origin::Fresh,
+            depth: 0,
+            key_groups: 4,
+            hash_function: 1,
+            files: Vec::new(),
+            operators: Vec::new(),
+            sources: Vec::from([source]),
+            sinks: Vec::new(),
+            counters: Vec::new(),
+        };
+        assert_eq!(positions(&manifest, 1).map(<[_]>::len), Ok(1));
+        assert_eq!(positions(&manifest, 2), Err(Misfit::Inputs { stored: 1, inputs: 2 }));
+        assert_eq!(groups(&manifest, None, 4), Ok(4));
+        assert_eq!(groups(&manifest, Some(4), 1), Ok(4));
+        assert_eq!(groups(&manifest, Some(5), 1), Err(Misfit::KeyGroups { stored: 4, asked: 5 }));
+        let crowded = Misfit::Parallelism { key_groups: 4, parallelism: 5 };
+        assert_eq!(groups(&manifest, None, 5), Err(crowded));
     }
 }
