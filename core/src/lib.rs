@@ -26,6 +26,8 @@ extern crate std;
 
 #[cfg(feature = "alloc")]
 pub mod barrier;
+#[cfg(feature = "alloc")]
+pub mod checkpoint;
 pub mod codec;
 pub mod error;
 pub mod key;

@@ -1,0 +1,104 @@
+//! The protocol of checkpoints: takes them, completes them, removes old ones, recovers from them.
+//!
+//! Three machines, none of which does input or output (docs/protocol.md). Each takes inputs by its
+//! methods and gives [`Command`]s or [`RecoveryCommand`]s by `poll`; a storage request is answered
+//! by `reply` before the next is given. They are `Clone`, and the same inputs give the same run.
+//!
+//! ```text
+//! Recovery:    claim an epoch -> list -> choose -> restore -> record -> sweep
+//! Coordinator: trigger -> barrier .. acks -> sync, draft, publish, sync -> fenced? -> completed
+//!              -> remove what nothing needs any more
+//! ```
+
+mod assemble;
+mod choice;
+mod clean;
+mod coordinator;
+mod lineage;
+mod perform;
+mod publish;
+mod recovery;
+mod report;
+mod retention;
+mod start;
+
+pub use assemble::{Refusal, RefusalFault};
+pub use clean::Warning;
+pub use coordinator::{Config, Coordinator, Job, OperatorShape, Recovered, Refused};
+pub use perform::Performer;
+pub use publish::Halt;
+pub use recovery::Recovery;
+pub use report::{GroupChange, Report, StateChange, TaskId};
+pub use retention::Retention;
+pub use start::{Damage, RecoveryCommand, RecoveryError, Skipped, Start};
+
+use alloc::string::String;
+use core::fmt;
+
+use crate::barrier::Barrier;
+use crate::manifest::CheckpointId;
+use crate::storage::Request;
+
+/// What the engine does next.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Command {
+    /// Tell every task that the checkpoint was given up. The job goes on.
+    Aborted(CheckpointId, Abort),
+    /// Send the barrier into every source, behind the record it read last.
+    Barrier(Barrier),
+    /// Tell every task that the checkpoint is complete: outputs commit, stores let go.
+    Completed(CheckpointId),
+    /// Stop the job without telling the tasks anything, and recover in a new epoch if at all.
+    Halt(Halt),
+    /// Do the step and answer with [`Coordinator::reply`].
+    Storage(Request),
+    /// Tell the user; the job goes on.
+    Warn(Warning),
+}
+
+/// Why a checkpoint was given up.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Abort {
+    /// A task could not take its part.
+    Declined {
+        /// The task.
+        task: TaskId,
+        /// What it said.
+        reason: String,
+    },
+    /// The reports of the tasks do not make a checkpoint: a fault of the engine or of a store.
+    Refused(Refusal),
+    /// A storage step failed before anything was published.
+    Storage(Request),
+}
+
+impl fmt::Display for Abort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Declined { task, reason } => write!(f, "{task} declined: {reason}"),
+            Self::Refused(refusal) => refusal.fmt(f),
+            Self::Storage(request) => write!(f, "could not {}", Step(request)),
+        }
+    }
+}
+
+/// Writes a request as what was to be done.
+pub(crate) struct Step<'r>(pub(crate) &'r Request);
+
+impl fmt::Display for Step<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Request::Create(id) => write!(f, "create {id}"),
+            Request::Write(id, _) => write!(f, "write {id}"),
+            Request::Sync(id) => write!(f, "sync {id}"),
+            Request::Publish { id, .. } => write!(f, "publish {id}"),
+            Request::SyncArea(area) => write!(f, "sync the directory {}", area.name()),
+            Request::List(area) => write!(f, "list the directory {}", area.name()),
+            Request::Read(id) => write!(f, "read {id}"),
+            Request::Remove(id) => write!(f, "remove {id}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

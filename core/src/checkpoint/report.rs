@@ -1,0 +1,113 @@
+//! What a task reports of its part of a checkpoint.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+
+use crate::barrier::Barrier;
+use crate::manifest::{FileEntry, Part, PartShape, SinkEntry, SourceEntry, StateSchema};
+use crate::snapshot;
+use crate::state::Shape;
+
+/// Names a task of the job.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct TaskId {
+    /// The place of its operator in the job.
+    pub operator: u16,
+    /// Its place among the tasks of the operator.
+    pub index: u16,
+}
+
+impl fmt::Display for TaskId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "task {} of operator {}", self.index, self.operator)
+    }
+}
+
+/// What a task adds to a checkpoint. It is sent once every file in it is durable, never before.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Report {
+    /// The files it wrote.
+    pub files: Vec<FileEntry>,
+    /// All states of its operator.
+    pub states: Vec<StateChange>,
+    /// The inputs it reads.
+    pub sources: Vec<SourceEntry>,
+    /// The outputs it writes.
+    pub sinks: Vec<SinkEntry>,
+    /// What it counted; equal names are summed over all tasks.
+    pub counters: Vec<(String, u64)>,
+}
+
+/// What became of a state in the groups of one task.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct StateChange {
+    /// The name of the state.
+    pub name: String,
+    /// What it holds.
+    pub schema: StateSchema,
+    /// Every group of the task, once each.
+    pub groups: Vec<(u16, GroupChange)>,
+}
+
+/// What became of one group of a state.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum GroupChange {
+    /// It has no row.
+    Empty,
+    /// It was written: all of it, or what changed since the base of the barrier.
+    Part(Part),
+    /// It is as the base has it.
+    Unchanged,
+}
+
+impl Report {
+    /// Adds what was saved for `barrier`, and the file it was saved to.
+    pub fn add_states(
+        &mut self,
+        barrier: &Barrier,
+        file: Option<FileEntry>,
+        states: &[snapshot::StateReport],
+    ) {
+        self.files.extend(file);
+        self.states.extend(states.iter().map(|state| {
+            StateChange {
+                name: state.description.name.to_string(),
+                schema: StateSchema::from(&state.description),
+                groups: state
+                    .groups
+                    .iter()
+                    .map(|(group, report)| (*group, change(barrier, file, report)))
+                    .collect(),
+            }
+        }));
+    }
+}
+
+fn change(
+    barrier: &Barrier,
+    file: Option<FileEntry>,
+    report: &snapshot::GroupReport,
+) -> GroupChange {
+    let snapshot::GroupReport::Part(part) = report else {
+        return match report {
+            snapshot::GroupReport::Unchanged => GroupChange::Unchanged,
+            _ => GroupChange::Empty,
+        };
+    };
+    let Some(file) = file else { panic!("a part lies in a file") };
+    let shape = match (part.shape, barrier.base) {
+        (Shape::Delta, Some(base)) => PartShape::Delta { base },
+        (Shape::Delta, None) => panic!("a delta was saved though the barrier names no base"),
+        _ => PartShape::Full { digest: part.digest },
+    };
+    GroupChange::Part(Part {
+        file: file.id,
+        offset: part.offset,
+        length: part.length,
+        state: part.state,
+        shape,
+        rows: part.rows,
+        written: barrier.id,
+    })
+}

@@ -1,0 +1,5 @@
+mod coordinator;
+mod disk;
+mod job;
+mod recovery;
+mod retention;
