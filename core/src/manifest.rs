@@ -20,6 +20,7 @@ use core::fmt;
 use core::str::FromStr;
 
 use crate::codec::Encoding;
+use crate::schema::Schema;
 use crate::state::{Description, TypeSchema};
 use crate::storage::{ForeignName, ObjectId, ObjectKind};
 
@@ -221,6 +222,18 @@ pub struct StateSchema {
     pub value: Vec<u8>,
 }
 
+impl StateSchema {
+    /// Returns whether rows are encoded alike: notes such as the names of types do not count.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let codes = |schema: &Self| (schema.kind, schema.encoding, schema.ttl);
+        codes(self) == codes(other)
+            && is_same_type(&self.key, &other.key)
+            && is_same_type(&self.window, &other.window)
+            && is_same_type(&self.field, &other.field)
+            && is_same_type(&self.value, &other.value)
+    }
+}
+
 impl From<&Description> for StateSchema {
     fn from(description: &Description) -> Self {
         let Description { kind, key, field, value, encoding, .. } = description;
@@ -300,6 +313,11 @@ pub struct SinkEntry {
     pub transactions: Vec<Vec<u8>>,
     /// How far the output was committed before them, in bytes that only the sink reads.
     pub committed: Vec<u8>,
+}
+
+fn is_same_type(stored: &[u8], other: &[u8]) -> bool {
+    let fingerprint = |bytes| Schema::parse(bytes).map(Schema::fingerprint).ok();
+    stored == other || fingerprint(stored).is_some_and(|stored| Some(stored) == fingerprint(other))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 use core::error::Error;
 use core::fmt;
 
-use crate::key::KeyGroups;
+use crate::key::{HASH_FUNCTION, KeyGroups};
 use crate::manifest::{Chain, Manifest, SourceEntry, StateEntry};
 use crate::planted::planted;
 
@@ -28,7 +28,7 @@ pub fn positions(manifest: &Manifest, inputs: usize) -> Result<&[SourceEntry], M
 }
 
 /// Checks that a job of `parallelism` tasks and `key_groups` groups, if it asks for a number, can
-/// go on from the checkpoint. Returns the number of groups.
+/// go on from the checkpoint, and that keys fall in the same groups. Returns how many there are.
 pub fn groups(
     manifest: &Manifest,
     key_groups: Option<u16>,
@@ -36,6 +36,9 @@ pub fn groups(
 ) -> Result<u16, Misfit> {
     let stored = manifest.key_groups;
     match key_groups {
+        _ if manifest.hash_function != HASH_FUNCTION => {
+            Err(Misfit::HashFunction { stored: manifest.hash_function })
+        }
         Some(asked) if asked != stored => Err(Misfit::KeyGroups { stored, asked }),
         _ if parallelism > stored => Err(Misfit::Parallelism { key_groups: stored, parallelism }),
         _ => Ok(stored),
@@ -45,6 +48,11 @@ pub fn groups(
 /// Why a job cannot go on from a checkpoint.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Misfit {
+    /// Its keys were assigned to groups by a function that this program does not know.
+    HashFunction {
+        /// In the checkpoint.
+        stored: u8,
+    },
     /// It has another number of inputs.
     Inputs {
         /// In the checkpoint.
@@ -71,6 +79,11 @@ pub enum Misfit {
 impl fmt::Display for Misfit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::HashFunction { stored } => write!(
+                f,
+                "the checkpoint assigns keys to groups by function {stored}, which is unknown \
+                 here: use the version that wrote it"
+            ),
             Self::Inputs { stored, inputs } => {
                 write!(f, "the checkpoint has {stored} inputs, the job {inputs}: give the same")
             }
@@ -157,5 +170,7 @@ mod tests {
         assert_eq!(groups(&manifest, Some(5), 1), Err(Misfit::KeyGroups { stored: 4, asked: 5 }));
         let crowded = Misfit::Parallelism { key_groups: 4, parallelism: 5 };
         assert_eq!(groups(&manifest, None, 5), Err(crowded));
+        let other = Manifest { hash_function: 9, ..manifest };
+        assert_eq!(groups(&other, None, 1), Err(Misfit::HashFunction { stored: 9 }));
     }
 }

@@ -170,7 +170,7 @@ impl Place<'_> {
         reported: &mut BTreeSet<u16>,
     ) -> Result<(), Refusal> {
         let schema = &self.change.schema;
-        if *schema != entry.schema {
+        if !schema.is_same(&entry.schema) {
             return Err(self.refusal(RefusalFault::Schema));
         }
         for (group, change) in &self.change.groups {
@@ -187,7 +187,7 @@ impl Place<'_> {
                 if self.assembly.base().is_none() {
                     return Err(self.refusal(RefusalFault::Base(*group)));
                 }
-                if base.is_some_and(|base| base.schema != *schema) {
+                if base.is_some_and(|base| !base.schema.is_same(schema)) {
                     return Err(self.refusal(RefusalFault::Schema));
                 }
                 parts.extend(base.into_iter().flat_map(|base| base.parts(*group)));

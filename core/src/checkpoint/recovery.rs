@@ -67,7 +67,8 @@ enum Step {
 }
 
 impl Recovery {
-    /// Begins an epoch of `job`, going on as `start` says.
+    /// Begins an epoch of `job`, going on as `start` says. Equal jobs have equal numbers: take a
+    /// hash of the signature.
     pub const fn new(job: u128, start: Start) -> Self {
         Self {
             job,
@@ -299,6 +300,10 @@ impl Recovery {
     fn offer(&mut self) {
         while let Some(id) = self.candidates.pop() {
             match self.manifests.get(&id) {
+                Some(Ok(manifest)) if manifest.job != self.job => {
+                    let manifest = manifest.clone();
+                    return self.fail(RecoveryError::OtherJob(manifest));
+                }
                 Some(Ok(manifest)) => {
                     self.offered = Some(manifest.clone());
                     self.commands.push_back(RecoveryCommand::Restore(manifest.clone()));

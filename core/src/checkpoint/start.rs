@@ -36,7 +36,7 @@ pub enum RecoveryCommand {
     /// Load the checkpoint, then call [`Recovery::restored`](super::Recovery::restored) or
     /// [`Recovery::damaged`](super::Recovery::damaged).
     ///
-    /// If it is of another job, or does not fit, give up: nothing has been recorded.
+    /// If it does not fit the job, give up: nothing has been recorded.
     Restore(Box<Manifest>),
     /// Do the step and answer with [`Recovery::reply`](super::Recovery::reply).
     Storage(Request),
@@ -94,6 +94,8 @@ pub enum RecoveryError {
     Newer(ObjectId),
     /// The directory has checkpoints, and none of those to go on from is intact.
     NoneIntact(Vec<Skipped>),
+    /// The newest checkpoint of the directory is of another job; its signature says of which.
+    OtherJob(Box<Manifest>),
     /// A storage step failed.
     Storage(Request),
 }
@@ -110,6 +112,11 @@ impl fmt::Display for RecoveryError {
                 f.write_str("no checkpoint is intact: restore the directory or start afresh")?;
                 skipped.iter().try_for_each(|skipped| write!(f, "; {skipped}"))
             }
+            Self::OtherJob(manifest) => write!(
+                f,
+                "checkpoint {} is of another job: use another directory, or start afresh",
+                manifest.id
+            ),
             Self::Storage(request) => write!(f, "could not {}", Described(request)),
         }
     }

@@ -181,6 +181,21 @@ fn what_cannot_be_true_is_refused() {
 }
 
 #[test]
+fn the_name_of_a_type_makes_no_other_schema() {
+    use crate::schema::StoredSchema;
+    let integer = StoredSchema::of::<u64>().unwrap();
+    let schema = |value: &StoredSchema| StateSchema {
+        value: value.bytes().to_vec(),
+        ..manifest().operators[0].states[0].schema.clone()
+    };
+    let total = schema(&integer.named("Total").unwrap());
+    assert_ne!(total, schema(&integer.named("Sum").unwrap()));
+    assert!(total.is_same(&schema(&integer.named("Sum").unwrap())));
+    assert!(!total.is_same(&schema(&StoredSchema::of::<i64>().unwrap())));
+    assert!(!total.is_same(&StateSchema { ttl: 1, ..total.clone() }));
+}
+
+#[test]
 fn a_count_beyond_the_bytes_makes_nothing() {
     // A signature of no bytes, then 2^28 - 1 files.
     let bytes = [0, 1, 0, 0, 0, 0, 1, 1, 0xff, 0xff, 0xff, 0x7f];

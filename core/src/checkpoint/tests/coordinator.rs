@@ -422,6 +422,50 @@ fn reports_that_make_no_checkpoint_are_refused() {
 }
 
 #[test]
+fn a_report_repeats_what_a_snapshot_says_of_its_parts() {
+    use crate::manifest::{FileEntry, Part, StateSchema};
+    use crate::snapshot;
+    use crate::state::{Descriptor, Kind, Shape};
+
+    let barrier = Barrier { id: id(4, 1), kind: CheckpointKind::Checkpoint, base: Some(id(3, 1)) };
+    let description = Descriptor::<u64, i64>::new("sum").describe(Kind::Value).unwrap();
+    let saved = |shape| snapshot::PartEntry {
+        state: 6,
+        group: 1,
+        shape,
+        base: if shape == Shape::Delta { 3 } else { 0 },
+        offset: 64,
+        length: 50,
+        rows: 2,
+        digest: 9,
+    };
+    let groups = Vec::from([
+        (0, snapshot::GroupReport::Unchanged),
+        (1, snapshot::GroupReport::Part(saved(Shape::Delta))),
+        (2, snapshot::GroupReport::Part(saved(Shape::Full))),
+        (3, snapshot::GroupReport::Empty),
+    ]);
+    let file = FileEntry { id: barrier.file(0, 1), length: 200, hash: 8 };
+    let states = [snapshot::StateReport { description: description.clone(), groups }];
+    let mut report = Report::default();
+    report.add_states(&barrier, Some(file), &states);
+    let part = |shape| {
+        let (offset, length, written) = (64, 50, barrier.id);
+        GroupChange::Part(Part { file: file.id, offset, length, state: 6, shape, rows: 2, written })
+    };
+    assert_eq!(report.files, [file]);
+    let [state] = &report.states[..] else { panic!("one state") };
+    assert_eq!((&*state.name, &state.schema), ("sum", &StateSchema::from(&description)));
+    let expected = [
+        (0, GroupChange::Unchanged),
+        (1, part(PartShape::Delta { base: id(3, 1) })),
+        (2, part(PartShape::Full { digest: 9 })),
+        (3, GroupChange::Empty),
+    ];
+    assert_eq!(state.groups, expected);
+}
+
+#[test]
 fn a_full_checkpoint_takes_nothing_from_a_base() {
     let mut engine = started();
     let barrier = triggered(&mut engine);

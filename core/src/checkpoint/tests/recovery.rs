@@ -215,6 +215,20 @@ fn a_checkpoint_of_another_directory_is_imported_once_and_begins_with_a_full_one
 }
 
 #[test]
+fn a_checkpoint_of_another_job_is_not_restored_unless_a_fresh_start_came_between() {
+    let mut disk = run(Disk::default(), Start::Resume, 2);
+    let foreign = Manifest { job: 5, ..read_manifest(&mut disk, id(2, 1)) };
+    disk.put(id(2, 1).manifest(), foreign.to_file());
+    let outcome = recover(disk.clone(), Start::Resume).outcome;
+    assert_eq!(outcome.unwrap_err(), RecoveryError::OtherJob(Box::new(foreign)));
+    let recovering = recover(disk, Start::Fresh);
+    let mut engine = Engine::new(recovering.disk, CONFIG, recovering.outcome.unwrap());
+    engine.checkpoint();
+    let recovering = recover(engine.disk().clone(), Start::Resume);
+    assert_eq!(restored(&recovering).1, Origin::Restored(id(3, 2)));
+}
+
+#[test]
 fn drafts_and_unreferenced_files_of_older_epochs_are_swept() {
     let mut disk = run(Disk::default(), Start::Resume, 2);
     let junk = [id(3, 1).draft(), ObjectId::data(3, 1, 0, 0), ObjectId::data(3, 1, 0, 1)];
