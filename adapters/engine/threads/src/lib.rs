@@ -1,3 +1,43 @@
 //! Runs a job in one process: sources, keyed subtasks and a sink on threads.
+//!
+//! ```text
+//! source 0 --+--> subtask 0 --+
+//!            X                +--> sink      bounded channels, one message per batch
+//! source 1 --+--> subtask 1 --+
+//!     ^               ^                ^
+//!     +---- barriers, notices ---------+---- coordinator, in the thread that called run
+//! ```
+//!
+//! Every decision is the core's: barriers are brought together by its `barrier`, checkpoints taken
+//! and recovered by its `checkpoint`, results committed by its `sink`. Here are the threads.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod clock;
+mod coordinate;
+mod error;
+mod fleet;
+mod inputs;
+mod job;
+mod message;
+mod observer;
+mod operator;
+mod options;
+mod output;
+mod plan;
+mod recover;
+mod restore;
+mod rows;
+mod snapshot;
+mod source;
+mod subtask;
+mod taking;
+mod thread;
+
+pub use error::EngineError;
+pub use job::{Ended, Input, Job, Summary, run};
+pub use observer::{Completed, Event, Observer};
+pub use operator::{Operator, Outputs, Subtask};
+pub use options::{Checkpoints, Every, KEY_GROUPS, Options, RestorePolicy, Start, Stop};
+pub use source::{Route, Routed, RoutedSource};

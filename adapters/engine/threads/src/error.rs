@@ -1,0 +1,211 @@
+//! What ends a job before its inputs do.
+
+use std::error::Error;
+use std::fmt;
+
+use holdwater::barrier::BarrierError;
+use holdwater::checkpoint::{Halt, RecoveryError, Skipped};
+use holdwater::error::Malformed;
+use holdwater::manifest::CheckpointId;
+use holdwater::rescale::Misfit;
+use holdwater::state::Kind;
+use holdwater::storage::ObjectId;
+
+/// Why a job ended before its inputs did.
+///
+/// The errors of sources, operators, sinks and storages are boxed; `downcast_ref` gets them back.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum EngineError {
+    /// Barriers came in an order that channels cannot produce.
+    Barrier(BarrierError),
+    /// The newest checkpoint is damaged, and the job was told to use no older one.
+    Damaged(Skipped),
+    /// Every thread is gone, and none has told why.
+    Deserted,
+    /// More may be committed than the checkpoint knows, and the sink cannot take it back.
+    DuplicateOutput,
+    /// A checkpoint may have been published or not, or another process took over.
+    Halted {
+        /// What happened.
+        halt: Halt,
+        /// What the storage said.
+        error: Option<Box<dyn Error + Send + Sync>>,
+    },
+    /// The job does not fit what it is to be restored from.
+    Misfit {
+        /// The checkpoint, unless the job is at odds with itself.
+        id: Option<CheckpointId>,
+        /// What does not fit.
+        misfit: Misfit,
+    },
+    /// The checkpoint has no operator of that name.
+    NoSuchOperator {
+        /// The name.
+        name: String,
+        /// The checkpoint.
+        id: CheckpointId,
+    },
+    /// The checkpoint has rows of a state that the operator does not declare.
+    NoSuchState {
+        /// The operator.
+        operator: String,
+        /// The state.
+        state: String,
+        /// The checkpoint.
+        id: CheckpointId,
+    },
+    /// A sound row does not fit its state, or the store has no room for it.
+    NotLoaded {
+        /// The snapshot file.
+        file: ObjectId,
+        /// The part of it.
+        section: String,
+        /// Why.
+        error: Box<dyn Error + Send + Sync>,
+    },
+    /// A subtask failed.
+    Operator {
+        /// Its number.
+        subtask: u16,
+        /// Why.
+        error: Box<dyn Error + Send + Sync>,
+    },
+    /// The checkpoint was taken by another job: its signature differs.
+    OtherJob {
+        /// The checkpoint.
+        id: CheckpointId,
+        /// The signature of the job that took it.
+        signature: Vec<u8>,
+    },
+    /// The state in the checkpoint is of another kind.
+    OtherKind {
+        /// The operator.
+        operator: String,
+        /// The state.
+        state: String,
+        /// What the operator declares.
+        kind: Kind,
+    },
+    /// A thread panicked.
+    Panicked {
+        /// The thread.
+        thread: String,
+        /// What it said.
+        message: String,
+    },
+    /// No epoch could be begun.
+    Recovery {
+        /// What happened.
+        recovery: RecoveryError,
+        /// What the storage said.
+        error: Option<Box<dyn Error + Send + Sync>>,
+    },
+    /// The sink failed.
+    Sink {
+        /// Why.
+        error: Box<dyn Error + Send + Sync>,
+    },
+    /// A source failed.
+    Source {
+        /// The name of the input.
+        name: String,
+        /// Why.
+        error: Box<dyn Error + Send + Sync>,
+    },
+    /// The medium that a snapshot file lies on failed.
+    Unread {
+        /// The file.
+        file: ObjectId,
+        /// Why.
+        error: Box<dyn Error + Send + Sync>,
+    },
+}
+
+impl fmt::Display for EngineError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Barrier(error) => error.fmt(f),
+            Self::Damaged(skipped) => {
+                write!(f, "{skipped}; allow the checkpoint before it, or restore its files")
+            }
+            Self::Deserted => f.write_str("every thread of the job ended early"),
+            Self::DuplicateOutput => f.write_str(
+                "results beyond the restored checkpoint may be committed already and cannot be \
+                     taken back: accept duplicates explicitly to go on",
+            ),
+            Self::Halted { halt, error } => with_cause(f, halt, error.as_deref()),
+            Self::Misfit { id: Some(id), misfit } => write!(f, "checkpoint {id}: {misfit}"),
+            Self::Misfit { id: None, misfit } => misfit.fmt(f),
+            Self::NoSuchOperator { name, id } => {
+                write!(f, "checkpoint {id} has no operator {name}: it is of another job")
+            }
+            Self::NoSuchState { operator, state, id } => write!(
+                f,
+                "checkpoint {id} has state {state} of operator {operator}, which the job does not \
+                 declare: declare it, or start afresh"
+            ),
+            Self::NotLoaded { file, section, error } => write!(f, "{file}, {section}: {error}"),
+            Self::Operator { subtask, error } => write!(f, "subtask {subtask}: {error}"),
+            Self::OtherJob { id, .. } => write!(
+                f,
+                "checkpoint {id} was taken by another job: give the same job, or start afresh"
+            ),
+            Self::OtherKind { operator, state, kind } => write!(
+                f,
+                "state {state} of operator {operator} is a {kind} now and was something else in \
+                 the checkpoint: give it another name"
+            ),
+            Self::Panicked { thread, message } => write!(f, "{thread} panicked: {message}"),
+            Self::Recovery { recovery, error } => with_cause(f, recovery, error.as_deref()),
+            Self::Sink { error } => error.fmt(f),
+            Self::Source { name, error } => write!(f, "input {name}: {error}"),
+            Self::Unread { file, error } => write!(f, "cannot read {file}: {error}"),
+        }
+    }
+}
+
+impl Error for EngineError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Operator { error, .. }
+            | Self::NotLoaded { error, .. }
+            | Self::Sink { error }
+            | Self::Source { error, .. }
+            | Self::Unread { error, .. } => Some(&**error),
+            Self::Halted { error, .. } | Self::Recovery { error, .. } => {
+                error.as_deref().map(|error| error as _)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// What is damaged in a checkpoint, and where.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Damage {
+    pub(crate) file: ObjectId,
+    pub(crate) section: String,
+    /// The fault and its offset in the file; without, the file is missing.
+    pub(crate) malformed: Option<Malformed>,
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.malformed {
+            Some(malformed) => write!(f, "{}, {}: {malformed}", self.file, self.section),
+            None => write!(f, "{} is missing", self.file),
+        }
+    }
+}
+
+fn with_cause(
+    f: &mut fmt::Formatter<'_>,
+    what: &dyn fmt::Display,
+    cause: Option<&(dyn Error + Send + Sync)>,
+) -> fmt::Result {
+    match cause {
+        Some(cause) => write!(f, "{what}: {cause}"),
+        None => what.fmt(f),
+    }
+}

@@ -1,0 +1,101 @@
+//! A job, and how it is run from its first thread to its last.
+
+use std::time::Duration;
+
+use holdwater::manifest::CheckpointId;
+use holdwater::sink::Sink;
+use holdwater::storage::Storage;
+
+use crate::error::EngineError;
+use crate::observer::Observer;
+use crate::operator::{Operator, Subtask};
+use crate::options::{Checkpoints, Options};
+use crate::plan::{Plan, SINK_NAME, SOURCES_NAME};
+use crate::source::RoutedSource;
+
+/// What is done with which records, and where the results go.
+#[derive(Debug)]
+pub struct Job<S, F, K, B> {
+    /// The inputs: a thread each. At resume they are matched by their order.
+    pub inputs: Vec<Input<S>>,
+    /// What the operator is called in checkpoints; neither `sources` nor `sink`.
+    pub name: String,
+    /// Makes the operator of a subtask, in the thread of the subtask.
+    pub operator: F,
+    /// Where results go.
+    pub sink: K,
+    /// What the sink is called in checkpoints.
+    pub sink_name: String,
+    /// Where and when checkpoints are taken, if at all.
+    pub checkpoints: Option<Checkpoints<B>>,
+    /// How it is run.
+    pub options: Options,
+}
+
+/// An input of a job.
+#[derive(Debug)]
+pub struct Input<S> {
+    /// What it is called in messages and checkpoints.
+    pub name: String,
+    /// Where its records come from.
+    pub source: S,
+}
+
+/// What a job has done.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    /// How it ended.
+    pub ended: Ended,
+    /// What it was restored from.
+    pub restored: Option<CheckpointId>,
+    /// How many rows this run read.
+    pub rows: u64,
+    /// How many checkpoints this run completed.
+    pub checkpoints: u64,
+    /// The longest time for which a subtask processed no record, for one of them.
+    pub pause: Duration,
+    /// The newest complete checkpoint.
+    pub newest: Option<CheckpointId>,
+    /// How far each input was read, as far as it was told.
+    pub positions: Vec<Option<Vec<u8>>>,
+    /// What the operators counted, across restarts, ascending by name.
+    pub counters: Vec<(String, u64)>,
+}
+
+/// How a job ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Ended {
+    /// Every input was read to its end, and every result is visible.
+    Finished,
+    /// It was stopped; it can be resumed.
+    Stopped,
+}
+
+/// Runs a job to its end: of its inputs, or by [`Stop`](crate::Stop).
+///
+/// At the end of the inputs a last checkpoint is taken before operators give what is left, so that
+/// the same job started again gives the same results. If any thread fails or panics, the job ends
+/// with the first error; a source that waits for records then is left to itself.
+///
+/// # Panics
+///
+/// If the job has no input, no subtask, or an operator named as the engine's own are.
+pub fn run<S, O, F, K, B>(
+    job: Job<S, F, K, B>,
+    observer: &mut dyn Observer,
+) -> Result<Summary, EngineError>
+where
+    S: RoutedSource,
+    O: Operator<Batch = S::Records, Output = K::Batch>,
+    F: Fn(Subtask) -> Result<O, O::Error> + Sync,
+    K: Sink + Send,
+    K::Batch: Send,
+    B: Storage + Clone + Send + Sync,
+{
+    let Job { inputs, name, operator, sink, sink_name, checkpoints, options } = job;
+    assert!(!inputs.is_empty() && inputs.len() <= usize::from(u16::MAX), "1 to 65535 inputs");
+    assert!(options.parallelism > 0, "one subtask at least");
+    assert!(name != SOURCES_NAME && name != SINK_NAME, "an operator is not named {name}");
+    let plan = Plan { name, operator, checkpoints, options, inputs: inputs.len() };
+    std::thread::scope(|scope| plan.run(scope, inputs, sink, sink_name, observer))
+}

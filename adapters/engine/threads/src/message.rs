@@ -1,0 +1,65 @@
+//! What the threads of a job tell each other.
+
+use std::time::Duration;
+
+use holdwater::barrier::Barrier;
+use holdwater::checkpoint::{Report, TaskId};
+use holdwater::manifest::CheckpointId;
+
+use crate::error::{Damage, EngineError};
+
+/// What goes with the records, from source to subtask and from subtask to sink.
+#[derive(Debug)]
+pub(crate) enum Message<B> {
+    /// Some records.
+    Batch(B),
+    /// What comes before it belongs to the checkpoint.
+    Barrier(Barrier),
+    /// What follows, up to the end, is taken in the order of the senders.
+    Flush,
+    /// Nothing follows.
+    End,
+}
+
+/// What the coordinator tells a source.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Order {
+    /// Put this between the records, and report the position.
+    Barrier(Barrier),
+    /// End the stream.
+    Finish,
+}
+
+/// What the coordinator tells subtasks and sink.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Notice {
+    /// The checkpoint will never be complete.
+    Aborted(CheckpointId),
+    /// The checkpoint is complete.
+    Completed(CheckpointId),
+}
+
+/// What the coordinator is told.
+#[derive(Debug)]
+pub(crate) enum Signal {
+    /// So many rows were read that a checkpoint is due.
+    Due,
+    /// A source has read all of its input, up to this position.
+    Exhausted(usize, Vec<u8>),
+    /// A subtask is ready, and holds so many rows.
+    Ready(u64),
+    /// A subtask found damage in the checkpoint.
+    Damaged(Damage),
+    /// A task did its part of a checkpoint, which is durable.
+    ///
+    /// The duration is how long it processed no record.
+    Done(TaskId, CheckpointId, Report, Duration),
+    /// A task could not do its part.
+    Declined(TaskId, CheckpointId, String),
+    /// A subtask has given all its results, and has counted this since its start.
+    Counted(Vec<(String, u64)>),
+    /// Every result is visible.
+    Finished,
+    /// A thread has failed, and the job with it.
+    Failed(EngineError),
+}

@@ -1,0 +1,67 @@
+//! What a job tells while it runs.
+
+use std::time::Duration;
+
+use holdwater::checkpoint::{Skipped, Warning};
+use holdwater::manifest::{CheckpointId, Manifest};
+
+/// Somebody who is told how a job goes. It is called from the thread that runs the job.
+pub trait Observer {
+    /// Takes note.
+    fn observe(&mut self, event: &Event<'_>) {
+        let _ = event;
+    }
+}
+
+/// Nobody.
+impl Observer for () {}
+
+/// What happened.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Event<'e> {
+    /// A checkpoint was given up. The job goes on.
+    Aborted {
+        /// The checkpoint.
+        id: CheckpointId,
+        /// Why.
+        why: &'e str,
+    },
+    /// A checkpoint is complete.
+    Completed(Completed),
+    /// Records are read from here on.
+    Running {
+        /// What was restored, if anything.
+        restored: Option<&'e Manifest>,
+        /// How many rows all states hold.
+        rows: u64,
+        /// How long it took to get here.
+        duration: Duration,
+    },
+    /// So many rows were read by this run, up to now. Told some ten times a second.
+    Rows(u64),
+    /// The checkpoint is damaged: the one before it is tried.
+    Skipped(&'e Skipped),
+    /// Something the user should know, though the job goes on.
+    Warned {
+        /// What.
+        warning: &'e Warning,
+        /// What the storage said.
+        error: Option<&'e str>,
+    },
+}
+
+/// A complete checkpoint.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Completed {
+    /// Its name.
+    pub id: CheckpointId,
+    /// How long it took, from the first barrier to the end.
+    pub duration: Duration,
+    /// How long the subtask that took longest processed no record.
+    pub pause: Duration,
+    /// The size of the snapshot files written for it.
+    pub bytes: u64,
+    /// How many rows this run had read when it was begun.
+    pub rows: u64,
+}

@@ -1,0 +1,87 @@
+//! Operators: what is done with the records, keyed, with state.
+
+use std::error::Error;
+
+use crossbeam_channel::Sender;
+use holdwater::key::KeyGroups;
+use holdwater::state::States;
+
+use crate::message::Message;
+
+/// What a subtask does with its records. Each subtask has its own, in its own thread.
+pub trait Operator: 'static {
+    /// Some records: what the sources send.
+    type Batch: Send + 'static;
+    /// Some results: what the sink takes.
+    type Output: Send + 'static;
+    /// What it keeps.
+    type States: States;
+    /// Why a batch cannot be processed.
+    type Error: Error + Send + Sync + 'static;
+
+    /// Processes records of the input with number `source`.
+    fn process(
+        &mut self,
+        source: usize,
+        batch: Self::Batch,
+        outputs: &mut Outputs<Self::Output>,
+    ) -> Result<(), Self::Error>;
+
+    /// Gives what is left, once every input has ended.
+    fn finish(&mut self, outputs: &mut Outputs<Self::Output>) -> Result<(), Self::Error>;
+
+    /// Shows its states, to be frozen and loaded.
+    fn states(&mut self) -> &mut Self::States;
+
+    /// Does a bounded piece of clean-up between two batches. `now` is in milliseconds since 1970.
+    fn sweep(&mut self, now: i64) -> Result<(), Self::Error> {
+        let _ = now;
+        Ok(())
+    }
+
+    /// Returns its watermark, in milliseconds since 1970 UTC.
+    fn watermark(&self) -> i64 {
+        i64::MIN
+    }
+
+    /// Returns what it has counted since it was made, by name. The job sums it over its subtasks
+    /// and across restarts.
+    fn counters(&self) -> Vec<(String, u64)> {
+        Vec::new()
+    }
+}
+
+/// Which subtask an operator is made for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Subtask {
+    /// Its number.
+    pub index: u16,
+    /// How many there are.
+    pub subtasks: u16,
+    /// The groups whose keys it gets.
+    pub groups: KeyGroups,
+}
+
+/// Takes the results of one subtask to the sink.
+#[derive(Debug)]
+pub struct Outputs<O> {
+    channel: Sender<Message<O>>,
+}
+
+impl<O> Outputs<O> {
+    pub(crate) const fn new(channel: Sender<Message<O>>) -> Self {
+        Self { channel }
+    }
+
+    /// Sends some results; some 1,000 at once, so that they do not wait for each other.
+    ///
+    /// It blocks while the sink is behind. Results of a job that has failed are dropped.
+    pub fn emit(&mut self, results: O) {
+        self.send(Message::Batch(results));
+    }
+
+    pub(crate) fn send(&self, message: Message<O>) {
+        // Without a sink the job has failed: this subtask is about to be told.
+        let _ = self.channel.send(message);
+    }
+}

@@ -1,0 +1,150 @@
+//! How a job is run.
+
+use std::num::NonZero;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use holdwater::barrier::Guarantee;
+use holdwater::manifest::{CheckpointId, Manifest};
+
+/// How a job is run, apart from what it does.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How many subtasks there are.
+    pub parallelism: u16,
+    /// How many key groups the job has. Without a number: those of the checkpoint, else 128.
+    pub key_groups: Option<u16>,
+    /// What is promised of the effects of each record.
+    pub guarantee: Guarantee,
+    /// How many batches wait between a source and a subtask, and between a subtask and the sink.
+    pub channel_batches: NonZero<usize>,
+    /// Ends the job early, after a last checkpoint.
+    pub stop: Stop,
+}
+
+/// Starts one subtask per core, with 128 groups and exactly once.
+impl Default for Options {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+        Self {
+            parallelism: cores.min(usize::from(KEY_GROUPS)) as u16,
+            key_groups: None,
+            guarantee: Guarantee::ExactlyOnce,
+            channel_batches: CHANNEL_BATCHES,
+            stop: Stop::default(),
+        }
+    }
+}
+
+/// Where and when checkpoints are taken, and what the job goes on from.
+#[derive(Clone, Debug)]
+pub struct Checkpoints<B> {
+    /// Where they go.
+    pub storage: B,
+    /// The identity of the job, in every file.
+    pub job: u128,
+    /// What makes it the same job: a checkpoint with another signature is not restored.
+    pub signature: Vec<u8>,
+    /// What the job goes on from.
+    pub start: Start<B>,
+    /// When a checkpoint is due.
+    pub every: Every,
+    /// How many are kept.
+    pub retain: NonZero<usize>,
+    /// Each that-many-th is full.
+    pub full_every: NonZero<u32>,
+    /// What is done about a damaged checkpoint.
+    pub policy: RestorePolicy,
+    /// Goes on although a sink that cannot take back may repeat results.
+    pub accept_duplicates: bool,
+    /// Writes snapshots before the next record.
+    pub sync_snapshots: bool,
+    /// How long a stopped job waits for its last checkpoint, as an input may be silent.
+    pub stop_within: Duration,
+}
+
+impl<B> Checkpoints<B> {
+    /// Resumes, takes a checkpoint every 10 seconds, keeps 3, and takes each tenth in full.
+    pub const fn new(storage: B, job: u128, signature: Vec<u8>) -> Self {
+        Self {
+            storage,
+            job,
+            signature,
+            start: Start::Resume,
+            every: Every::Interval(Duration::from_secs(10)),
+            retain: NonZero::<usize>::MIN.saturating_add(2),
+            full_every: NonZero::<u32>::MIN.saturating_add(9),
+            policy: RestorePolicy::PreviousCheckpoint,
+            accept_duplicates: false,
+            sync_snapshots: false,
+            stop_within: Duration::from_secs(10),
+        }
+    }
+}
+
+/// What a job goes on from.
+#[derive(Clone, Debug)]
+pub enum Start<B> {
+    /// Nothing. Older checkpoints are kept and never resumed.
+    Fresh,
+    /// This checkpoint, unless one that descends from it is complete.
+    From(CheckpointId),
+    /// A checkpoint in another place, unless one that descends from it is complete.
+    Import {
+        /// The checkpoint.
+        manifest: Box<Manifest>,
+        /// Where its files are.
+        storage: B,
+    },
+    /// The newest intact checkpoint; nothing, if there has been none.
+    Resume,
+}
+
+/// When a checkpoint is due.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Every {
+    /// So long after the last was begun.
+    Interval(Duration),
+    /// So many rows after the last was begun.
+    Rows(u64),
+}
+
+/// What is done if the checkpoint to go on from is damaged.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum RestorePolicy {
+    /// The job fails.
+    Fail,
+    /// The newest intact one before it is restored; the observer is told.
+    PreviousCheckpoint,
+}
+
+/// Ends a job from outside: by a signal, by another thread. Clones are one switch.
+#[derive(Clone, Debug, Default)]
+pub struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    /// Ends the job after a last checkpoint.
+    pub fn stop(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Returns whether the job is to end.
+    pub fn is_stopped(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Shares a flag that others set, as handlers of signals do.
+impl From<Arc<AtomicBool>> for Stop {
+    fn from(flag: Arc<AtomicBool>) -> Self {
+        Self(flag)
+    }
+}
+
+/// How many key groups a new job has.
+pub const KEY_GROUPS: u16 = 128;
+
+/// Some 8 x 1,000 records on their way to each subtask: enough to never wait for a thread to be
+/// scheduled, few enough that a barrier is not long behind them.
+const CHANNEL_BATCHES: NonZero<usize> = NonZero::<usize>::MIN.saturating_add(7);

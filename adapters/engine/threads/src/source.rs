@@ -1,0 +1,165 @@
+//! Sources: a thread each, which reads records, sends them to the subtasks that own their keys, and
+//! puts barriers between them.
+
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, TryRecvError};
+use holdwater::barrier::Barrier;
+use holdwater::checkpoint::{Report, TaskId};
+use holdwater::key::{Key, KeyGroup, KeyGroups};
+use holdwater::manifest::SourceEntry;
+use holdwater::sink::Source;
+
+use crate::error::EngineError;
+use crate::message::{Message, Order, Signal};
+use crate::rows::RowCount;
+
+/// An input of a job, whose batches are addressed to subtasks.
+///
+/// [`Source::next`] returns records up to wherever it likes, some 1,000 for each subtask being a
+/// good size; what [`Source::position`] says afterwards lies behind all of them.
+pub trait RoutedSource: Source<Batch = Routed<Self::Records>> + Send + 'static {
+    /// Some records for one subtask.
+    type Records: Send + 'static;
+
+    /// Takes note of which subtask owns which key. It is called once, before anything else.
+    fn route(&mut self, route: Route);
+}
+
+/// Records of a source, addressed to subtasks.
+#[derive(Clone, Debug)]
+pub struct Routed<R> {
+    /// How many rows were read for them, also those that yield no record.
+    pub rows: u64,
+    /// What each subtask gets. No subtask needs to be named, and one may be named several times.
+    pub batches: Vec<(u16, R)>,
+}
+
+/// Says which subtask owns a key.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Route {
+    groups: KeyGroups,
+    subtasks: u16,
+}
+
+impl Route {
+    /// Spreads the keys of a job with `key_groups` groups over `subtasks` subtasks.
+    ///
+    /// # Panics
+    ///
+    /// If there are more subtasks than groups, or no subtask.
+    pub fn new(key_groups: u16, subtasks: u16) -> Self {
+        let groups = KeyGroups::all(key_groups);
+        assert!((1..=key_groups).contains(&subtasks), "one to {key_groups} subtasks");
+        Self { groups, subtasks }
+    }
+
+    /// Returns how many subtasks there are.
+    pub const fn subtasks(&self) -> u16 {
+        self.subtasks
+    }
+
+    /// Returns all key groups of the job.
+    pub const fn groups(&self) -> KeyGroups {
+        self.groups
+    }
+
+    /// Returns the number of the subtask that owns the key.
+    #[inline]
+    pub fn subtask<K: Key>(&self, key: K::View<'_>) -> u16 {
+        let total = self.groups.total();
+        KeyGroups::owner(KeyGroup::of(K::digest(key), total), total, self.subtasks)
+    }
+}
+
+/// The thread of one source.
+pub(crate) struct SourceThread<S: RoutedSource> {
+    pub(crate) task: TaskId,
+    pub(crate) name: String,
+    pub(crate) source: S,
+    pub(crate) route: Route,
+    pub(crate) position: Option<Vec<u8>>,
+    pub(crate) orders: Receiver<Order>,
+    pub(crate) subtasks: Vec<Sender<Message<S::Records>>>,
+    pub(crate) rows: RowCount,
+    pub(crate) signals: Sender<Signal>,
+}
+
+impl<S: RoutedSource> SourceThread<S> {
+    /// Reads until it is told to finish, or until nobody is there to be told anything.
+    pub(crate) fn run(mut self) -> Result<(), EngineError> {
+        self.source.route(self.route);
+        if let Some(position) = self.position.take() {
+            self.source.resume(&position).map_err(|error| self.failed(error))?;
+        }
+        loop {
+            match self.orders.try_recv() {
+                Ok(Order::Barrier(barrier)) => self.pass(barrier),
+                Ok(Order::Finish) => break self.finish(),
+                Err(TryRecvError::Disconnected) => break,
+                Err(TryRecvError::Empty) => {
+                    let Some(routed) = self.source.next().map_err(|error| self.failed(error))?
+                    else {
+                        break self.wait();
+                    };
+                    if !self.send(routed) {
+                        break;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Answers barriers behind the end of the input, until all inputs have ended.
+    fn wait(self) {
+        let position = self.source.position();
+        self.signal(Signal::Exhausted(usize::from(self.task.index), position));
+        while let Ok(order) = self.orders.recv() {
+            match order {
+                Order::Barrier(barrier) => self.pass(barrier),
+                Order::Finish => return self.finish(),
+            }
+        }
+    }
+
+    /// Sends records; returns false if a subtask is gone.
+    fn send(&self, routed: Routed<S::Records>) -> bool {
+        for (subtask, records) in routed.batches {
+            let channel = &self.subtasks[usize::from(subtask)];
+            if channel.send(Message::Batch(records)).is_err() {
+                return false;
+            }
+        }
+        if self.rows.add(routed.rows) {
+            self.signal(Signal::Due);
+        }
+        true
+    }
+
+    fn pass(&self, barrier: Barrier) {
+        let position = self.source.position();
+        for channel in &self.subtasks {
+            // A subtask that is gone is noticed by the next batch.
+            let _ = channel.send(Message::Barrier(barrier));
+        }
+        let sources = vec![SourceEntry { name: self.name.clone(), position }];
+        let report = Report { sources, ..Report::default() };
+        self.signal(Signal::Done(self.task, barrier.id, report, Duration::ZERO));
+    }
+
+    fn finish(self) {
+        for channel in &self.subtasks {
+            let _ = channel.send(Message::End);
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        // Nobody listens any more once the job has failed.
+        let _ = self.signals.send(signal);
+    }
+
+    fn failed(&self, error: S::Error) -> EngineError {
+        EngineError::Source { name: self.name.clone(), error: Box::new(error) }
+    }
+}

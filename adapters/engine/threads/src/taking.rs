@@ -1,0 +1,201 @@
+//! Takes checkpoints: when one is begun, and what is known of the one under way.
+
+use std::error::Error;
+use std::time::{Duration, Instant};
+
+use holdwater::checkpoint::{Abort, Command, Coordinator, Performer, Report, TaskId};
+use holdwater::manifest::{CheckpointId, CheckpointKind, Manifest};
+use holdwater::storage::{Request, Storage};
+
+use crate::clock;
+
+use crate::observer::Completed;
+use crate::options::{Checkpoints, Every};
+use crate::plan::{KEYED, SINK};
+use crate::rows::RowCount;
+
+/// The core's coordinator, its storage and its clock.
+pub(crate) struct Taking<B: Storage> {
+    coordinator: Coordinator,
+    performer: Performer<B>,
+    every: Every,
+    stop_within: Duration,
+    /// When the last checkpoint was begun.
+    begun: Instant,
+    under_way: Option<Completed>,
+    /// How many rows were read when the newest complete checkpoint was begun.
+    covered: Option<u64>,
+    last_begun: bool,
+    count: u64,
+    pause: Duration,
+    /// What the job counted before this run.
+    counters: Vec<(String, u64)>,
+}
+
+/// What became of the last checkpoint.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Last {
+    /// It is under way, or not to be taken yet.
+    Awaited,
+    /// A checkpoint was begun: there is something to carry out.
+    Begun,
+    /// It is complete, was given up, or is not needed.
+    Over,
+}
+
+impl<B: Storage> Taking<B> {
+    pub(crate) fn new(
+        coordinator: Coordinator,
+        performer: Performer<B>,
+        checkpoints: &Checkpoints<B>,
+        restored: Option<&Manifest>,
+        rows: &RowCount,
+    ) -> Self {
+        if let Every::Rows(count) = checkpoints.every {
+            rows.set_due(count);
+        }
+        Self {
+            // One of another directory has yet to be made one of this.
+            covered: coordinator.newest().map(|_| 0),
+            coordinator,
+            performer,
+            every: checkpoints.every,
+            stop_within: checkpoints.stop_within,
+            begun: Instant::now(),
+            under_way: None,
+            last_begun: false,
+            count: 0,
+            pause: Duration::ZERO,
+            counters: restored.map(|manifest| manifest.counters.clone()).unwrap_or_default(),
+        }
+    }
+
+    /// Begins a checkpoint if one is due, none is under way, and anything was read since the last.
+    pub(crate) fn begin_if_due(&mut self, rows: &RowCount) -> Last {
+        let is_due = match self.every {
+            Every::Interval(interval) => self.begun.elapsed() >= interval,
+            Every::Rows(_) => rows.is_due(),
+        };
+        if !is_due || self.under_way.is_some() {
+            return Last::Awaited;
+        }
+        if self.covered == Some(rows.get()) {
+            self.begun = Instant::now();
+            return Last::Awaited;
+        }
+        self.begin(rows)
+    }
+
+    /// Begins the last checkpoint once none is under way, unless it would hold nothing new.
+    pub(crate) fn begin_last(&mut self, rows: &RowCount) -> Last {
+        if self.under_way.is_some() {
+            Last::Awaited
+        } else if self.last_begun || self.covered == Some(rows.get()) {
+            Last::Over
+        } else {
+            self.last_begun = true;
+            self.begin(rows)
+        }
+    }
+
+    /// Returns the time until a checkpoint is due, `most` at most.
+    pub(crate) fn due_in(&self, most: Duration) -> Duration {
+        match self.every {
+            Every::Interval(interval) if self.under_way.is_none() => {
+                interval.saturating_sub(self.begun.elapsed()).min(most)
+            }
+            _ => most,
+        }
+    }
+
+    pub(crate) fn poll(&mut self) -> Option<Command> {
+        self.coordinator.poll()
+    }
+
+    pub(crate) fn perform(&mut self, request: &Request) {
+        let reply = self.performer.perform(request);
+        self.coordinator.reply(reply);
+    }
+
+    /// Takes what a task did for the checkpoint.
+    pub(crate) fn ack(
+        &mut self,
+        task: TaskId,
+        id: CheckpointId,
+        mut report: Report,
+        pause: Duration,
+    ) {
+        if let Some(under_way) = self.under_way.as_mut().filter(|under_way| under_way.id == id) {
+            under_way.bytes += report.files.iter().map(|file| file.length).sum::<u64>();
+            under_way.pause = under_way.pause.max(pause);
+        }
+        if task.operator == SINK {
+            // There is one sink: what was counted before is counted once.
+            report.counters.extend(self.counters.iter().cloned());
+        }
+        self.coordinator.ack(task, id, report);
+    }
+
+    pub(crate) fn decline(&mut self, task: TaskId, id: CheckpointId, why: String) {
+        self.coordinator.decline(task, id, why);
+    }
+
+    /// Takes note that the checkpoint under way was given up; says why.
+    pub(crate) fn aborted(&mut self, why: &Abort) -> String {
+        self.under_way = None;
+        match why {
+            Abort::Declined { task, reason } => match task.operator {
+                KEYED => format!("subtask {}: {reason}", task.index),
+                _ => reason.clone(),
+            },
+            why => match self.take_error() {
+                Some(error) => format!("{why}: {error}"),
+                None => why.to_string(),
+            },
+        }
+    }
+
+    /// Takes note that the checkpoint under way is complete.
+    pub(crate) fn completed(&mut self) -> Option<Completed> {
+        let under_way = self.under_way.take()?;
+        let completed = Completed { duration: self.begun.elapsed(), ..under_way };
+        self.covered = Some(completed.rows);
+        self.count += 1;
+        self.pause = self.pause.max(completed.pause);
+        Some(completed)
+    }
+
+    /// Returns what the storage said to the last step, if it failed.
+    pub(crate) fn take_error(&mut self) -> Option<Box<dyn Error + Send + Sync>> {
+        self.performer.take_error().map(|error| Box::new(error) as _)
+    }
+
+    pub(crate) const fn stop_within(&self) -> Duration {
+        self.stop_within
+    }
+
+    pub(crate) const fn count(&self) -> u64 {
+        self.count
+    }
+
+    pub(crate) const fn pause(&self) -> Duration {
+        self.pause
+    }
+
+    pub(crate) const fn newest(&self) -> Option<&Manifest> {
+        self.coordinator.newest()
+    }
+
+    fn begin(&mut self, rows: &RowCount) -> Last {
+        let count = rows.get();
+        if let Every::Rows(every) = self.every {
+            rows.set_due(count.saturating_add(every));
+        }
+        let triggered = self.coordinator.trigger(CheckpointKind::Checkpoint, clock::now_ms());
+        let Ok(id) = triggered else { panic!("nothing is under way") };
+        self.begun = Instant::now();
+        let (duration, pause, bytes) = (Duration::ZERO, Duration::ZERO, 0);
+        self.under_way = Some(Completed { id, duration, pause, bytes, rows: count });
+        Last::Begun
+    }
+}

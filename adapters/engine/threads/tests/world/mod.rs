@@ -1,0 +1,453 @@
+//! A small job: counts, maxima and distinct values per key; its source, its operator, its sinks.
+
+#![allow(dead_code, unreachable_pub)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::num::NonZero;
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use holdwater::error::StateError;
+use holdwater::key::KeyGroups;
+use holdwater::manifest::{CheckpointId, SinkEntry};
+use holdwater::sink::{CutBack, Sink, Source};
+use holdwater::state::{Backend, Map, Value};
+use holdwater_bytes::{Bytes, Ordered};
+use holdwater_threads::{
+    Checkpoints, Completed, Event, Every, Input, Job, Observer, Operator, Options, Outputs, Route,
+    Routed, RoutedSource, Subtask,
+};
+
+/// One record.
+pub type Row = (u64, i64);
+
+/// Why a test fails on purpose.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Broken(pub &'static str);
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl std::error::Error for Broken {}
+
+/// What threads of a test know of each other.
+#[derive(Clone, Debug, Default)]
+pub struct Shared {
+    /// How many rows of the first input were processed.
+    pub first_processed: Arc<AtomicU64>,
+    /// How many checkpoints are complete.
+    pub completed: Arc<AtomicU64>,
+}
+
+/// What a source does apart from reading.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Manner {
+    /// Nothing.
+    #[default]
+    Plain,
+    /// Fails before this row.
+    FailAt(usize),
+    /// Panics before this row.
+    PanicAt(usize),
+    /// Reads this many rows, then nothing until a barrier has passed.
+    AwaitBarrier(usize),
+    /// Reads nothing until so many rows of the first input were processed; then reads one batch,
+    /// passes a barrier on, and fails once a checkpoint is complete.
+    Delayed(u64),
+    /// Reads so many rows, and then is silent.
+    Silent(usize),
+}
+
+/// Reads rows.
+#[derive(Clone, Debug)]
+pub struct Rows {
+    pub rows: Arc<Vec<Row>>,
+    pub next: usize,
+    pub batch: usize,
+    pub manner: Manner,
+    pub shared: Shared,
+    pub route: Option<Route>,
+    pub barriers: std::cell::Cell<u64>,
+}
+
+impl Rows {
+    pub fn new(rows: &Arc<Vec<Row>>, manner: Manner, shared: &Shared) -> Self {
+        let (rows, shared) = (Arc::clone(rows), shared.clone());
+        let barriers = std::cell::Cell::new(0);
+        Self { rows, next: 0, batch: 64, manner, shared, route: None, barriers }
+    }
+
+    /// Returns how many rows may be read now.
+    fn allowance(&self) -> Result<usize, Broken> {
+        let completed = self.shared.completed.load(Ordering::SeqCst);
+        Ok(match self.manner {
+            Manner::AwaitBarrier(rows) if self.barriers.get() == 0 => {
+                rows.saturating_sub(self.next)
+            }
+            Manner::Delayed(_) if completed > 0 => return Err(Broken("power cut")),
+            Manner::Delayed(rows) => {
+                let processed = self.shared.first_processed.load(Ordering::SeqCst);
+                if processed < rows || self.next > 0 { 0 } else { self.batch }
+            }
+            Manner::FailAt(row) if self.next >= row => return Err(Broken("cable cut")),
+            Manner::FailAt(row) | Manner::PanicAt(row) if self.next < row => {
+                self.batch.min(row - self.next)
+            }
+            Manner::PanicAt(_) => panic!("cable torn"),
+            Manner::Silent(rows) => {
+                if self.next >= rows {
+                    std::thread::park();
+                }
+                self.batch
+            }
+            _ => self.batch,
+        })
+    }
+}
+
+impl Source for Rows {
+    type Batch = Routed<Vec<Row>>;
+    type Error = Broken;
+
+    fn next(&mut self) -> Result<Option<Self::Batch>, Broken> {
+        let route = self.route.expect("a source is told its route first");
+        let end = self.rows.len().min(self.next + self.allowance()?);
+        if self.next == self.rows.len() {
+            return Ok(None);
+        }
+        if self.next == end {
+            std::thread::yield_now();
+            return Ok(Some(Routed { rows: 0, batches: Vec::new() }));
+        }
+        let mut batches = vec![Vec::new(); usize::from(route.subtasks())];
+        for row in &self.rows[self.next..end] {
+            batches[usize::from(route.subtask::<u64>(row.0))].push(*row);
+        }
+        let rows = (end - self.next) as u64;
+        self.next = end;
+        Ok(Some(Routed { rows, batches: (0..).zip(batches).collect() }))
+    }
+
+    fn position(&self) -> Vec<u8> {
+        self.barriers.set(self.barriers.get() + 1);
+        (self.next as u64).to_le_bytes().to_vec()
+    }
+
+    fn resume(&mut self, position: &[u8]) -> Result<(), Broken> {
+        let position = position.try_into().map_err(|_| Broken("no position"))?;
+        self.next = u64::from_le_bytes(position) as usize;
+        if self.next > self.rows.len() { Err(Broken("the input is shorter")) } else { Ok(()) }
+    }
+}
+
+impl RoutedSource for Rows {
+    type Records = Vec<Row>;
+
+    fn route(&mut self, route: Route) {
+        self.route = Some(route);
+    }
+}
+
+holdwater::states! {
+    /// What is held per key.
+    pub struct Figures<B> {
+        count: Value<u64, u64>,
+        most: Value<u64, i64>,
+        seen: Map<u64, i64, bool>,
+    }
+}
+
+/// Count, maximum and number of distinct values of a key.
+pub type Figure = (u64, u64, i64, u64);
+
+/// Counts rows; passes each on if asked to.
+pub struct Count<B: Backend + 'static> {
+    figures: Figures<B>,
+    groups: KeyGroups,
+    shared: Shared,
+    rows: u64,
+    pub pass_on: bool,
+    pub fail_at: Option<u64>,
+}
+
+impl<B: Backend + 'static> Count<B> {
+    pub fn new(mut backend: B, shared: &Shared) -> Self {
+        let groups = backend.groups();
+        let figures = Figures::open(&mut backend).expect("the states open");
+        let shared = shared.clone();
+        Self { figures, groups, shared, rows: 0, pass_on: false, fail_at: None }
+    }
+}
+
+impl<B: Backend + 'static> Operator for Count<B>
+where
+    B::Error: StateError,
+{
+    type Batch = Vec<Row>;
+    type Output = Vec<Figure>;
+    type States = Figures<B>;
+    type Error = Broken;
+
+    fn process(
+        &mut self,
+        source: usize,
+        batch: Vec<Row>,
+        outputs: &mut Outputs<Vec<Figure>>,
+    ) -> Result<(), Broken> {
+        let failed = |_| Broken("the store failed");
+        for (key, value) in &batch {
+            if self.fail_at == Some(self.rows) {
+                return Err(Broken("out of paper"));
+            }
+            let at = self.groups.locate::<u64>(*key);
+            self.figures.count.update(at, || 0, |count| *count += 1).map_err(failed)?;
+            self.figures
+                .most
+                .update(at, || i64::MIN, |most| *most = (*most).max(*value))
+                .map_err(failed)?;
+            self.figures.seen.put(at, *value, true).map_err(failed)?;
+            self.rows += 1;
+        }
+        if source == 0 {
+            self.shared.first_processed.fetch_add(batch.len() as u64, Ordering::SeqCst);
+        }
+        if self.pass_on {
+            outputs.emit(batch.iter().map(|(key, value)| (*key, 1, *value, 0)).collect());
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, outputs: &mut Outputs<Vec<Figure>>) -> Result<(), Broken> {
+        if self.pass_on {
+            return Ok(());
+        }
+        let mut figures = Vec::new();
+        for group in self.groups.iter() {
+            let mut keys = Vec::new();
+            let all = self.figures.count.visit(group, |key, count| {
+                keys.push((*key, *count));
+                ControlFlow::Continue(())
+            });
+            all.map_err(|_| Broken("the store failed"))?;
+            for (key, count) in keys {
+                let at = self.groups.locate::<u64>(key);
+                let most = self.figures.most.get(at).unwrap().unwrap().into_owned();
+                figures.push((key, count, most, self.figures.seen.len(at).unwrap()));
+            }
+        }
+        outputs.emit(figures);
+        Ok(())
+    }
+
+    fn states(&mut self) -> &mut Figures<B> {
+        &mut self.figures
+    }
+
+    fn counters(&self) -> Vec<(String, u64)> {
+        vec![("rows".to_owned(), self.rows)]
+    }
+}
+
+/// An output that outlives the job: what a file, or a table of another system, would hold.
+#[derive(Clone, Debug, Default)]
+pub struct Outside(pub Arc<Mutex<OutsideRows>>);
+
+#[derive(Debug, Default)]
+pub struct OutsideRows {
+    pub prepared: BTreeMap<String, Vec<Figure>>,
+    pub visible: Vec<(String, Vec<Figure>)>,
+    pub aborted: Vec<String>,
+    pub cannot_cut: bool,
+}
+
+impl Outside {
+    /// Returns every row that anybody can see, in its order.
+    pub fn rows(&self) -> Vec<Figure> {
+        let outside = self.0.lock().unwrap();
+        outside.visible.iter().flat_map(|(_, rows)| rows.iter().copied()).collect()
+    }
+
+    pub fn sink(&self) -> Transactional {
+        Transactional { outside: self.clone(), open: Vec::new() }
+    }
+}
+
+/// Writes to [`Outside`] in transactions.
+#[derive(Debug)]
+pub struct Transactional {
+    outside: Outside,
+    open: Vec<Figure>,
+}
+
+impl Sink for Transactional {
+    type Batch = Vec<Figure>;
+    type Error = Broken;
+
+    fn write(&mut self, batch: &Vec<Figure>) -> Result<(), Broken> {
+        self.open.extend(batch);
+        Ok(())
+    }
+
+    fn prepare(&mut self, id: CheckpointId) -> Result<Vec<u8>, Broken> {
+        let rows = std::mem::take(&mut self.open);
+        self.outside.0.lock().unwrap().prepared.insert(id.to_string(), rows);
+        Ok(id.to_string().into_bytes())
+    }
+
+    fn commit(&mut self, transaction: &[u8]) -> Result<(), Broken> {
+        let name = String::from_utf8(transaction.to_vec()).map_err(|_| Broken("no name"))?;
+        let mut outside = self.outside.0.lock().unwrap();
+        if let Some(rows) = outside.prepared.remove(&name) {
+            outside.visible.push((name, rows));
+        }
+        Ok(())
+    }
+
+    fn abort(&mut self, transaction: &[u8]) -> Result<(), Broken> {
+        let name = String::from_utf8(transaction.to_vec()).map_err(|_| Broken("no name"))?;
+        let mut outside = self.outside.0.lock().unwrap();
+        outside.prepared.remove(&name);
+        outside.aborted.push(name);
+        Ok(())
+    }
+
+    fn unresolved(&mut self) -> Result<Vec<Vec<u8>>, Broken> {
+        let outside = self.outside.0.lock().unwrap();
+        Ok(outside.prepared.keys().map(|name| name.clone().into_bytes()).collect())
+    }
+
+    fn committed(&self) -> Vec<u8> {
+        (self.outside.0.lock().unwrap().visible.len() as u64).to_le_bytes().to_vec()
+    }
+
+    fn cut_back(&mut self, entry: &SinkEntry) -> Result<CutBack, Broken> {
+        let mut outside = self.outside.0.lock().unwrap();
+        if outside.cannot_cut {
+            return Ok(CutBack::Impossible);
+        }
+        let committed = match <[u8; 8]>::try_from(entry.committed.as_slice()) {
+            Ok(bytes) => u64::from_le_bytes(bytes) as usize,
+            Err(_) => 0,
+        };
+        let mut beyond = outside.visible.split_off(committed);
+        beyond.retain(|(name, _)| entry.transactions.iter().any(|own| own == name.as_bytes()));
+        outside.visible.extend(beyond);
+        Ok(CutBack::Done)
+    }
+}
+
+/// Remembers what it was told, and lets sources know.
+#[derive(Debug, Default)]
+pub struct Witness {
+    pub shared: Shared,
+    pub completed: Vec<Completed>,
+    pub aborted: Vec<String>,
+    pub skipped: Vec<String>,
+    pub restored: Option<(CheckpointId, u64)>,
+    /// Stops the job after so many checkpoints.
+    pub stop_after: Option<(usize, holdwater_threads::Stop)>,
+}
+
+impl Observer for Witness {
+    fn observe(&mut self, event: &Event<'_>) {
+        match event {
+            Event::Aborted { why, .. } => self.aborted.push((*why).to_owned()),
+            Event::Completed(completed) => {
+                self.completed.push(*completed);
+                self.shared.completed.fetch_add(1, Ordering::SeqCst);
+                if let Some((count, stop)) = &self.stop_after
+                    && self.completed.len() == *count
+                {
+                    stop.stop();
+                }
+            }
+            Event::Running { restored, rows, .. } => {
+                self.restored = restored.map(|manifest| (manifest.id, *rows));
+            }
+            Event::Skipped(skipped) => self.skipped.push(skipped.to_string()),
+            _ => {}
+        }
+    }
+}
+
+/// Makes operators that count.
+pub fn counting(shared: &Shared) -> impl Fn(Subtask) -> Result<Count<Bytes<Ordered>>, Broken> {
+    let shared = shared.clone();
+    move |subtask| Ok(Count::new(Bytes::in_memory(subtask.groups), &shared))
+}
+
+/// Puts a job together.
+pub fn job<F, B>(
+    sources: Vec<Rows>,
+    operator: F,
+    outside: &Outside,
+    checkpoints: Option<Checkpoints<B>>,
+    parallelism: u16,
+) -> Job<Rows, F, Transactional, B> {
+    let names = ["left", "right", "third"];
+    let named = names.into_iter().zip(sources);
+    Job {
+        inputs: named.map(|(name, source)| Input { name: name.to_owned(), source }).collect(),
+        name: "count".to_owned(),
+        operator,
+        sink: outside.sink(),
+        sink_name: "outside".to_owned(),
+        checkpoints,
+        options: Options {
+            parallelism,
+            channel_batches: NonZero::new(2).unwrap(),
+            ..Options::default()
+        },
+    }
+}
+
+/// Takes a checkpoint every so many rows.
+pub fn every<B>(rows: u64, storage: &B) -> Checkpoints<B>
+where
+    B: Clone,
+{
+    let every = Every::Rows(rows);
+    Checkpoints { every, ..Checkpoints::new(storage.clone(), 7, b"count".to_vec()) }
+}
+
+/// Returns rows of some keys, the same for the same seed.
+pub fn rows(seed: u64, count: usize) -> Arc<Vec<Row>> {
+    let mut random = Random(seed);
+    Arc::new((0..count).map(|_| (random.below(97), random.below(50) as i64 - 25)).collect())
+}
+
+/// Returns what a job over the inputs must give, sorted.
+pub fn figures(inputs: &[&[Row]]) -> Vec<Figure> {
+    let mut figures = BTreeMap::<u64, (u64, i64, BTreeSet<i64>)>::new();
+    for (key, value) in inputs.iter().copied().flatten() {
+        let figure = figures.entry(*key).or_insert((0, i64::MIN, BTreeSet::new()));
+        figure.0 += 1;
+        figure.1 = figure.1.max(*value);
+        figure.2.insert(*value);
+    }
+    figures.into_iter().map(|(key, (n, most, seen))| (key, n, most, seen.len() as u64)).collect()
+}
+
+pub fn sorted(mut rows: Vec<Figure>) -> Vec<Figure> {
+    rows.sort_unstable();
+    rows
+}
+
+/// A small generator: the same numbers for the same seed.
+pub struct Random(pub u64);
+
+impl Random {
+    /// Returns a number below `end`.
+    pub fn below(&mut self, end: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % end
+    }
+}
