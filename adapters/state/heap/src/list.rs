@@ -1,0 +1,213 @@
+//! A growing list of items per key.
+
+use alloc::vec::Vec;
+use core::ops::ControlFlow;
+
+use holdwater::codec::{EncodeError, Reader};
+use holdwater::error::{Fault, Malformed};
+use holdwater::key::{At, Key, KeyGroup, KeyGroups};
+use holdwater::schema::Data;
+use holdwater::state::{Change, Description, Form, List, LoadError, Op, OutputFailed, RowWriter};
+
+use crate::budget::Share;
+use crate::error::HeapError;
+use crate::frozen::HeapFrozen;
+use crate::held::{Held, located, state};
+use crate::items::Items;
+use crate::row::{Payload, Row, Touch};
+use crate::table::Table;
+
+/// A growing list of items per key, on the heap.
+#[derive(Debug)]
+pub struct HeapList<K, V> {
+    description: Description,
+    table: Table<K, Items<V>>,
+}
+
+impl<K: Key, V: Data> HeapList<K, V> {
+    pub(crate) fn new(groups: KeyGroups, description: Description, share: Share) -> Self {
+        let table = Table::new(groups, &description, share);
+        Self { description, table }
+    }
+
+    fn held(&self) -> &dyn Held {
+        &self.table
+    }
+
+    fn held_mut(&mut self) -> &mut dyn Held {
+        &mut self.table
+    }
+
+    fn load_row(
+        &mut self,
+        group: KeyGroup,
+        change: Change<'_>,
+        form: &Form<'_>,
+    ) -> Result<(), LoadError<HeapError>> {
+        let mut reader = Reader::new(change.row);
+        let key: K = form.key(&mut reader)?;
+        let at = located(&self.table, group, &key)?;
+        match change.op {
+            Op::Put => {
+                for _ in 0..form.count(&mut reader)? {
+                    let item = form.value(&mut reader)?;
+                    self.push(at, item).map_err(LoadError::State)?;
+                }
+                reader.finish()?;
+            }
+            Op::Remove => {
+                reader.finish()?;
+                self.table.remove(at);
+            }
+            Op::Keep => {
+                let start = reader;
+                let count = reader.varint_u64()?;
+                reader.finish()?;
+                let there = self.table.get(at).map_or(0, Items::len);
+                if count > there {
+                    return Err(start.fault(Fault::Range).into());
+                }
+                self.keep(at, count);
+            }
+            Op::Clear => return Err(Malformed::new(Fault::Range, 0).into()),
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, at: At<'_, K>, count: u64) {
+        if count == 0 {
+            self.table.remove(at);
+        } else {
+            self.table.modify(at, |items, touch| {
+                items.note(touch);
+                items.truncate(count, touch);
+            });
+        }
+    }
+}
+
+state!(HeapList<K: Key, V: Data>);
+
+impl<K: Key, V: Data> List<K, V> for HeapList<K, V> {
+    #[inline]
+    fn push(&mut self, at: At<'_, K>, item: V) -> Result<(), HeapError> {
+        self.table.write(
+            at,
+            item,
+            |item, touch| {
+                let mut items = Items::new();
+                items.push(item, touch);
+                (items, ())
+            },
+            |item, items, touch| {
+                items.note(touch);
+                items.push(item, touch);
+            },
+        )
+    }
+
+    fn set(&mut self, at: At<'_, K>, items: impl IntoIterator<Item = V>) -> Result<(), HeapError> {
+        let mut new = items.into_iter().peekable();
+        if new.peek().is_none() {
+            return self.remove(at);
+        }
+        self.table.write(
+            at,
+            new,
+            |new, touch| {
+                let mut items = Items::new();
+                new.for_each(|item| items.push(item, touch));
+                (items, ())
+            },
+            |new, items, touch| {
+                items.note(touch);
+                items.truncate(0, touch);
+                new.for_each(|item| items.push(item, touch));
+            },
+        )
+    }
+
+    fn items(
+        &self,
+        at: At<'_, K>,
+        visit: impl FnMut(&V) -> ControlFlow<()>,
+    ) -> Result<(), HeapError> {
+        if let Some(items) = self.table.get(at) {
+            let _ = items.slices(0).into_iter().flatten().try_for_each(visit);
+        }
+        Ok(())
+    }
+
+    fn len(&self, at: At<'_, K>) -> Result<u64, HeapError> {
+        Ok(self.table.get(at).map_or(0, Items::len))
+    }
+
+    fn remove(&mut self, at: At<'_, K>) -> Result<(), HeapError> {
+        self.table.remove(at);
+        Ok(())
+    }
+
+    fn merge(&mut self, target: At<'_, K>, sources: &[At<'_, K>]) -> Result<(), HeapError> {
+        self.table.admit()?;
+        let target_key = K::own(target.view());
+        let sources = sources.iter().filter(|source| !target_key.is(source.view()));
+        let taken: Vec<_> = sources.filter_map(|source| self.table.remove(*source)).collect();
+        if taken.is_empty() {
+            return Ok(());
+        }
+        let moved = |items: &mut Items<V>, touch: &mut Touch| {
+            let slices = taken.iter().flat_map(|taken| taken.slices(0));
+            slices.flatten().for_each(|item| items.push(item.clone(), touch));
+        };
+        self.table.write_admitted(
+            target,
+            moved,
+            |moved, touch| {
+                let mut items = Items::new();
+                moved(&mut items, touch);
+                (items, ())
+            },
+            |moved, items, touch| {
+                items.note(touch);
+                moved(items, touch);
+            },
+        )
+    }
+
+    fn keys(
+        &self,
+        group: KeyGroup,
+        mut visit: impl FnMut(&K) -> ControlFlow<()>,
+    ) -> Result<(), HeapError> {
+        let _ = self.table.each(group, |row| visit(&row.key));
+        Ok(())
+    }
+}
+
+impl<K: Key, V: Data> Payload<K> for Items<V> {
+    const GROWS: bool = true;
+
+    fn bytes(&self) -> usize {
+        self.bytes()
+    }
+
+    fn save(
+        row: &Row<K, Self>,
+        base: Option<u32>,
+        out: &mut RowWriter<'_>,
+    ) -> Result<(), EncodeError<OutputFailed>> {
+        let items = &row.payload;
+        // Of a row that the base does not have, nothing is kept; it may be there all the same, if
+        // it was removed since, which is written before.
+        let kept = base.filter(|base| row.born <= *base).map(|base| items.kept(base));
+        if let Some(kept) = kept {
+            out.kept(&row.key, kept)?;
+        }
+        let kept = kept.unwrap_or(0);
+        out.items(&row.key, kept, items.slices(kept).iter().copied().flatten())
+    }
+
+    fn removed(key: &K, out: &mut RowWriter<'_>) -> Result<(), EncodeError<OutputFailed>> {
+        out.removed(key)
+    }
+}
