@@ -13,6 +13,7 @@
 //! | [`accumulators`] | what is held per key for a SPEC |
 //! | [`run`] | the job: its states, sources, subtasks and result |
 //! | [`list`] | the checkpoints of a directory |
+//! | [`checkpoint`] | finds the checkpoint that an argument names |
 //! | [`output`] | result rows as CSV, JSON lines or a table |
 //! | [`failure`] | what ends a command, with its exit code |
 
@@ -22,6 +23,7 @@
 pub mod accumulators;
 pub mod arguments;
 pub mod cell;
+pub mod checkpoint;
 pub mod duration;
 pub mod failure;
 pub mod fields;

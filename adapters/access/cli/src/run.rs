@@ -1,5 +1,177 @@
 //! `holdwater run`: the job that a command line asks for, on the threads engine.
 
-pub mod batch;
-pub mod plan;
-pub mod states;
+mod batch;
+mod failures;
+mod operator;
+mod plan;
+mod report;
+mod sink;
+mod source;
+mod states;
+mod stop;
+
+use std::num::NonZero;
+use std::path::Path;
+use std::sync::Arc;
+
+use holdwater::barrier;
+use holdwater_files::{Files, Lock};
+use holdwater_heap::Heap;
+use holdwater_threads::{self as threads, Checkpoints, Ended, Job, Options, Start, Summary};
+
+use self::operator::Aggregate;
+use self::plan::Plan;
+use self::report::Report;
+use self::sink::Results;
+use self::source::RowSource;
+use self::stop::Signals;
+use crate::accumulators::Answer;
+use crate::arguments::{Guarantee, Run, check_parallelism};
+use crate::checkpoint;
+use crate::duration::Every;
+use crate::failure::Failure;
+use crate::input::Input;
+use crate::output::{Audience, Output};
+
+/// Runs a job to its end and writes its results.
+///
+/// Returns the exit code: 0, or that of the signal which stopped it after a last checkpoint.
+pub fn run(run: &Run) -> Result<u8, Failure> {
+    if let Some(path) = &run.output {
+        Output::check(path)?;
+    }
+    let plan = Arc::new(Plan::new(run)?);
+    let signals = Signals::catch()?;
+    let options = options(run, &signals)?;
+    let inputs = open_inputs(run, &plan)?;
+    // Held until the job has ended: the directory belongs to one process at a time.
+    let (checkpoints, _lock) = match &run.checkpoints {
+        Some(directory) => {
+            let (checkpoints, lock) = checkpoints(run, directory, &plan)?;
+            (Some(checkpoints), Some(lock))
+        }
+        None => (None, None),
+    };
+    let results = Results::default();
+    let budget = run.memory_limit;
+    let job = Job {
+        inputs,
+        name: "aggregate".to_owned(),
+        operator: |subtask: threads::Subtask| {
+            let mut heap = Heap::new(subtask.groups);
+            if let Some(budget) = budget {
+                heap = heap.with_budget(budget);
+            }
+            Aggregate::open(&mut heap, plan.clone())
+        },
+        sink: results.clone(),
+        sink_name: "results".to_owned(),
+        checkpoints,
+        options,
+    };
+    let mut report = Report::new(run.progress);
+    let ended = threads::run(job, &mut report);
+    report.end();
+    let summary = ended.map_err(failures::of_engine)?;
+    if summary.ended == Ended::Finished {
+        write_results(run, results)?;
+    }
+    tell_bad_rows(&summary, &report)?;
+    Ok(if summary.ended == Ended::Stopped { signals.exit_code() } else { 0 })
+}
+
+fn options(run: &Run, signals: &Signals) -> Result<Options, Failure> {
+    let mut options = Options { stop: signals.stop(), ..Options::default() };
+    options.key_groups = run.key_groups;
+    options.guarantee = match run.guarantee {
+        Guarantee::ExactlyOnce => barrier::Guarantee::ExactlyOnce,
+        Guarantee::AtLeastOnce => barrier::Guarantee::AtLeastOnce,
+    };
+    if let Some(parallelism) = run.parallelism {
+        check_parallelism(parallelism, run.key_groups(None))?;
+        options.parallelism = u16::try_from(parallelism.get()).unwrap_or(u16::MAX);
+    }
+    // As many as there are cores is a wish, not an order.
+    options.parallelism = options.parallelism.min(run.key_groups.unwrap_or(u16::MAX));
+    Ok(options)
+}
+
+fn open_inputs(run: &Run, plan: &Arc<Plan>) -> Result<Vec<threads::Input<RowSource>>, Failure> {
+    let inputs = NonZero::new(run.input.len() as u64).unwrap_or(NonZero::<u64>::MIN);
+    // The rate is that of all inputs together; each is held to its share, rounded up.
+    let rate = run
+        .rate
+        .map(|rate| NonZero::new(rate.get().div_ceil(inputs.get())).unwrap_or(NonZero::<u64>::MIN));
+    let open = |(path, name): (&std::path::PathBuf, &String)| {
+        let input = Input::open(path, run.format, &plan.selection, run.bad_rows)?;
+        let source = RowSource::new(input, plan.clone(), rate);
+        Ok(threads::Input { name: name.clone(), source })
+    };
+    run.input.iter().zip(&plan.inputs).map(open).collect()
+}
+
+fn checkpoints(
+    run: &Run,
+    directory: &Path,
+    plan: &Plan,
+) -> Result<(Checkpoints<Files>, Lock), Failure> {
+    let files = Files::open(directory).map_err(|error| Failure::Data(error.to_string()))?;
+    let lock = files.lock().map_err(failures::of_lock)?;
+    let start = start(run, directory)?;
+    let mut checkpoints = Checkpoints::new(files, plan.job(), plan.signature.clone());
+    checkpoints.start = start;
+    checkpoints.every = match run.checkpoint_every {
+        Every::Rows(rows) => threads::Every::Rows(rows.get()),
+        Every::Time(time) => threads::Every::Interval(time),
+    };
+    checkpoints.retain = run.retain;
+    checkpoints.full_every = run.full_every;
+    checkpoints.sync_snapshots = run.sync_snapshots;
+    // A sink that shows its rows at the end alone has nothing to repeat.
+    checkpoints.accept_duplicates = true;
+    Ok((checkpoints, lock))
+}
+
+fn start(run: &Run, directory: &Path) -> Result<Start<Files>, Failure> {
+    let Some(from) = &run.from else {
+        return Ok(if run.fresh { Start::Fresh } else { Start::Resume });
+    };
+    let found = checkpoint::find(from)?;
+    let same = match (found.files.directory().canonicalize(), directory.canonicalize()) {
+        (Ok(from), Ok(to)) => from == to,
+        _ => false,
+    };
+    Ok(if same {
+        Start::From(found.manifest.id)
+    } else {
+        Start::Import { manifest: Box::new(found.manifest), storage: found.files }
+    })
+}
+
+fn write_results(run: &Run, results: Results) -> Result<(), Failure> {
+    let columns = run.columns();
+    let mut output = match &run.output {
+        Some(path) => Output::to_file(path, run.output_format(path), &columns)?,
+        None => Output::to_stdout(run.format_out, Audience::of_stdout(), &columns)?,
+    };
+    let mut row = Vec::with_capacity(columns.len());
+    for (key, answers) in results.into_rows() {
+        row.extend(key.view().iter().map(|field| Answer::Text(field.to_owned().into())));
+        row.extend(answers);
+        output.row(&row)?;
+        row.clear();
+    }
+    output.finish()
+}
+
+/// Tells how many rows were bad, in all runs of the job together.
+fn tell_bad_rows(summary: &Summary, report: &Report) -> Result<(), Failure> {
+    let mut bad_rows = 0;
+    for position in summary.positions.iter().flatten() {
+        bad_rows += source::decode_position(position)?.bad_rows;
+    }
+    if bad_rows > 0 {
+        report.count("bad rows", bad_rows);
+    }
+    Ok(())
+}

@@ -12,7 +12,7 @@ use crate::spec::Spec;
 ///
 /// All text lies in one piece, so that a batch of any number of rows is three allocations.
 #[derive(Debug, Default)]
-pub struct RowBatch {
+pub(super) struct RowBatch {
     rows: Vec<Head>,
     cells: Vec<Slot>,
     text: Vec<u8>,
@@ -20,7 +20,7 @@ pub struct RowBatch {
 
 /// One row of a batch.
 #[derive(Clone, Copy, Debug)]
-pub struct Row<'b> {
+pub(super) struct Row<'b> {
     batch: &'b RowBatch,
     head: Head,
     cells: &'b [Slot],
@@ -41,23 +41,24 @@ enum Slot {
 }
 
 impl RowBatch {
-    /// Returns how many rows there are.
-    pub fn len(&self) -> usize {
-        self.rows.len()
-    }
-
     /// Returns whether there is no row.
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
 
     /// Returns how many bytes the keys and cells take.
-    pub fn bytes(&self) -> usize {
+    pub(super) fn bytes(&self) -> usize {
         self.text.len() + self.cells.len() * size_of::<Slot>()
     }
 
     /// Appends a record, whose key has `digest`.
-    pub fn push(&mut self, record: &Record, digest: u64, selection: &Selection, specs: &[Spec]) {
+    pub(super) fn push(
+        &mut self,
+        record: &Record,
+        digest: u64,
+        selection: &Selection,
+        specs: &[Spec],
+    ) {
         let key = self.keep(record.key().as_bytes());
         self.rows.push(Head { line: record.line(), digest, key });
         for (spec, column) in specs.iter().zip(selection.specs()) {
@@ -81,7 +82,7 @@ impl RowBatch {
     }
 
     /// Iterates over the rows.
-    pub fn rows(&self) -> impl Iterator<Item = Row<'_>> {
+    pub(super) fn rows(&self) -> impl Iterator<Item = Row<'_>> {
         let width = self.cells.len().checked_div(self.rows.len()).unwrap_or(0);
         self.rows.iter().enumerate().map(move |(index, head)| Row {
             batch: self,
@@ -104,18 +105,18 @@ impl RowBatch {
 
 impl<'b> Row<'b> {
     /// Returns the line on which the row begins in its input.
-    pub const fn line(&self) -> u64 {
+    pub(super) const fn line(&self) -> u64 {
         self.head.line
     }
 
     /// Returns where the state of the row's key lives, without hashing the key again.
-    pub fn at(&self, groups: KeyGroups) -> At<'b, Fields> {
+    pub(super) fn at(&self, groups: KeyGroups) -> At<'b, Fields> {
         let view = FieldsView::trusted(self.batch.kept(self.head.key));
         groups.place::<Fields>(view, self.head.digest)
     }
 
     /// Returns the cell for the SPEC of that number, or `None` where there is no value.
-    pub fn cell(&self, spec: usize) -> Option<Cell<'b>> {
+    pub(super) fn cell(&self, spec: usize) -> Option<Cell<'b>> {
         match self.cells[spec] {
             Slot::Nothing => None,
             Slot::Number(number) => Some(Cell::Number(number)),
@@ -128,6 +129,6 @@ impl<'b> Row<'b> {
 }
 
 /// Returns the digest of a record's key: the one hash of the record.
-pub fn digest(record: &Record) -> u64 {
+pub(super) fn digest(record: &Record) -> u64 {
     <Fields as Key>::digest(record.key())
 }

@@ -16,7 +16,7 @@ use crate::fields::Fields;
 use crate::spec::Spec;
 
 /// The states of a job on one store, in the order of its SPECs.
-pub struct Aggregates<B: Backend> {
+pub(super) struct Aggregates<B: Backend> {
     groups: KeyGroups,
     columns: Vec<Column<B>>,
     /// Which keys there are, where no SPEC has a row for each of them.
@@ -36,7 +36,7 @@ enum Column<B: Backend> {
 
 /// Why a row cannot be added.
 #[derive(Debug)]
-pub enum AddError<E> {
+pub(super) enum AddError<E> {
     /// A sum overflows: the SPEC, and the row's line.
     Overflow(Overflow, String, u64),
     /// The store cannot take it.
@@ -71,7 +71,11 @@ impl<E: StateError> StateError for AddError<E> {
 
 impl<B: Backend> Aggregates<B> {
     /// Opens a state for each SPEC, named after it, its keys of the given schema.
-    pub fn open(backend: &mut B, specs: &[Spec], key: &StoredSchema) -> Result<Self, B::Error> {
+    pub(super) fn open(
+        backend: &mut B,
+        specs: &[Spec],
+        key: &StoredSchema,
+    ) -> Result<Self, B::Error> {
         let mut columns = Vec::with_capacity(specs.len());
         for spec in specs {
             columns.push(Column::open(backend, spec, key)?);
@@ -85,7 +89,7 @@ impl<B: Backend> Aggregates<B> {
     }
 
     /// Adds a row.
-    pub fn add(&mut self, row: Row<'_>, specs: &[Spec]) -> Result<(), AddError<B::Error>> {
+    pub(super) fn add(&mut self, row: Row<'_>, specs: &[Spec]) -> Result<(), AddError<B::Error>> {
         let at = row.at(self.groups);
         for (index, column) in self.columns.iter_mut().enumerate() {
             let overflow =
@@ -101,7 +105,10 @@ impl<B: Backend> Aggregates<B> {
     }
 
     /// Shows every key of the owned groups with what each SPEC comes to.
-    pub fn results(&self, mut show: impl FnMut(&Fields, &[Answer<'_>])) -> Result<(), B::Error> {
+    pub(super) fn results(
+        &self,
+        mut show: impl FnMut(Fields, Vec<Answer<'static>>),
+    ) -> Result<(), B::Error> {
         for group in self.groups.iter() {
             for key in self.keys(group)? {
                 let at = self.groups.locate::<Fields>(key.view());
@@ -109,14 +116,14 @@ impl<B: Backend> Aggregates<B> {
                 for column in &self.columns {
                     answers.push(column.answer(at)?);
                 }
-                show(&key, &answers);
+                show(key, answers);
             }
         }
         Ok(())
     }
 
     /// Does up to `steps` steps of clean-up in each state.
-    pub fn sweep(&mut self, now: i64, steps: usize) -> Result<(), B::Error> {
+    pub(super) fn sweep(&mut self, now: i64, steps: usize) -> Result<(), B::Error> {
         self.each(&mut Sweep { now, steps })
     }
 

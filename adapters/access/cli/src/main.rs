@@ -1,0 +1,33 @@
+//! The program `holdwater`.
+
+#![forbid(unsafe_code)]
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use holdwater_cli::arguments::{Arguments, Command, Refusal};
+use holdwater_cli::failure::Failure;
+use holdwater_cli::{list, run};
+
+fn main() -> ExitCode {
+    let ended = match Arguments::read(std::env::args_os()) {
+        Ok(Command::Run(arguments)) => run::run(&arguments),
+        Ok(Command::List(arguments)) => {
+            list::list(&arguments, &mut io::stdout().lock()).map(|()| 0)
+        }
+        Ok(_) => Err(Failure::Usage("this command is not known; see --help".to_owned())),
+        Err(Refusal::Shown(text)) => {
+            // Whoever asked for help may have closed the pipe since.
+            let _ = io::stdout().write_all(text.as_bytes());
+            Ok(0)
+        }
+        Err(Refusal::Failure(failure)) => Err(failure),
+    };
+    ended.map_or_else(
+        |failure| {
+            eprintln!("holdwater: {failure}");
+            ExitCode::from(failure.exit_code())
+        },
+        ExitCode::from,
+    )
+}

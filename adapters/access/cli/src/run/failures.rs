@@ -1,0 +1,63 @@
+//! Turns what ends a job into what the command line says, with its exit code.
+
+use std::error::Error;
+
+use holdwater::checkpoint::RecoveryError;
+use holdwater::error::{ErrorKind, StateError};
+use holdwater::rescale::Misfit;
+use holdwater_files::LockError;
+use holdwater_heap::HeapError;
+use holdwater_threads::EngineError;
+
+use crate::failure::Failure;
+
+/// Says why the engine has ended the job.
+pub(super) fn of_engine(error: EngineError) -> Failure {
+    let text = error.to_string();
+    match error {
+        EngineError::Operator { error, .. }
+        | EngineError::Sink { error }
+        | EngineError::Source { error, .. } => of_cause(error, text),
+        EngineError::NotLoaded { error, .. } => match error.downcast_ref::<HeapError>() {
+            Some(error) => of_state(error),
+            None => Failure::Corrupt(text),
+        },
+        EngineError::Recovery { recovery, .. } => match recovery {
+            RecoveryError::Newer(_) => Failure::Newer(text),
+            RecoveryError::NoneIntact(_) => Failure::Corrupt(text),
+            RecoveryError::Fenced { .. } => Failure::Busy(text),
+            _ => Failure::Data(text),
+        },
+        EngineError::Damaged(_) => Failure::Corrupt(text),
+        EngineError::Misfit { misfit: Misfit::Parallelism { .. }, .. } => Failure::Usage(text),
+        EngineError::Misfit { .. }
+        | EngineError::NoSuchOperator { .. }
+        | EngineError::NoSuchState { .. }
+        | EngineError::OtherJob { .. }
+        | EngineError::OtherKind { .. } => Failure::Foreign(format!("{text}; or give --fresh")),
+        _ => Failure::Data(text),
+    }
+}
+
+/// Says why a store cannot go on.
+pub(super) fn of_state(error: &impl StateError) -> Failure {
+    match error.kind() {
+        ErrorKind::Full => Failure::Resource(format!("{error} (--memory-limit)")),
+        ErrorKind::Corrupt => Failure::Corrupt(error.to_string()),
+        ErrorKind::Mismatch => Failure::Usage(error.to_string()),
+        _ => Failure::Data(error.to_string()),
+    }
+}
+
+/// Says why the directory of checkpoints cannot be locked.
+pub(super) fn of_lock(error: LockError) -> Failure {
+    match error {
+        LockError::Busy { .. } => Failure::Busy(error.to_string()),
+        LockError::Failed(error) => Failure::Data(error.to_string()),
+    }
+}
+
+/// Sources and operators of this program fail with a [`Failure`]; it is told as it is.
+fn of_cause(error: Box<dyn Error + Send + Sync>, text: String) -> Failure {
+    error.downcast::<Failure>().map_or(Failure::Data(text), |failure| *failure)
+}
