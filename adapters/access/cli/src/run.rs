@@ -15,6 +15,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use holdwater::barrier;
+use holdwater::key::KeyGroups;
 use holdwater_files::{Files, Lock};
 use holdwater_heap::Heap;
 use holdwater_threads::{self as threads, Checkpoints, Ended, Job, Options, Start, Summary};
@@ -53,16 +54,13 @@ pub fn run(run: &Run) -> Result<u8, Failure> {
         None => (None, None),
     };
     let results = Results::default();
-    let budget = run.memory_limit;
+    // The limit is that of the job: its subtasks have one budget.
+    let memory = Heap::new(KeyGroups::all(1)).with_budget(run.memory_limit.unwrap_or(u64::MAX));
     let job = Job {
         inputs,
         name: "aggregate".to_owned(),
         operator: |subtask: threads::Subtask| {
-            let mut heap = Heap::new(subtask.groups);
-            if let Some(budget) = budget {
-                heap = heap.with_budget(budget);
-            }
-            Aggregate::open(&mut heap, plan.clone())
+            Aggregate::open(&mut memory.sharing(subtask.groups), plan.clone())
         },
         sink: results.clone(),
         sink_name: "results".to_owned(),

@@ -66,7 +66,14 @@ impl Heap {
         Self::with_limit(self.groups, usize::try_from(bytes).unwrap_or(usize::MAX))
     }
 
-    /// Returns how many bytes the states of this store take together.
+    /// Holds the state of other groups under the budget of this store: for the subtasks of a job.
+    #[must_use]
+    pub fn sharing(&self, groups: KeyGroups) -> Self {
+        Self { groups, budget: self.budget.clone(), open: Vec::new() }
+    }
+
+    /// Returns how many bytes the states of this store, and of those that share its budget, take
+    /// together.
     pub fn bytes(&self) -> u64 {
         self.budget.used() as u64
     }
