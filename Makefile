@@ -26,8 +26,9 @@ format: ## Check the formatting
 lint: ## Check every target with clippy, warnings denied
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 
-core: ## Check the core alone, without an allocator
+core: ## Check core and fixed store alone, without an allocator
 	$(CARGO) clippy -p holdwater --no-default-features -- -D warnings
+	$(CARGO) clippy -p holdwater-fixed -- -D warnings
 
 tests: ## Run the tests of all packages
 	$(CARGO) test --workspace
