@@ -14,10 +14,11 @@ use holdwater::key::KeyGroups;
 use holdwater::manifest::{CheckpointId, SinkEntry};
 use holdwater::sink::{CutBack, Sink, Source};
 use holdwater::state::{Backend, Map, Value};
+use holdwater::storage::{Area, ObjectId, Storage};
 use holdwater_bytes::{Bytes, Ordered};
 use holdwater_threads::{
     Checkpoints, Completed, Event, Every, Input, Job, Observer, Operator, Options, Outputs, Route,
-    Routed, RoutedSource, Subtask,
+    Routed, RoutedSource, Stop, Subtask,
 };
 
 /// One record.
@@ -56,11 +57,15 @@ pub enum Manner {
     PanicAt(usize),
     /// Reads this many rows, then nothing until a barrier has passed.
     AwaitBarrier(usize),
-    /// Reads nothing until so many rows of the first input were processed; then reads one batch,
-    /// passes a barrier on, and fails once a checkpoint is complete.
+    /// Waits until so many rows of the first input were processed, and lets no barrier pass until
+    /// then; then reads one batch, and fails once a checkpoint is complete.
     Delayed(u64),
     /// Reads so many rows, and then is silent.
     Silent(usize),
+    /// Reads its last row once a checkpoint is complete.
+    UntilComplete,
+    /// Reads so many rows, then nothing until a barrier has passed, and so on.
+    Paced(usize),
 }
 
 /// Reads rows.
@@ -91,14 +96,23 @@ impl Rows {
             }
             Manner::Delayed(_) if completed > 0 => return Err(Broken("power cut")),
             Manner::Delayed(rows) => {
-                let processed = self.shared.first_processed.load(Ordering::SeqCst);
-                if processed < rows || self.next > 0 { 0 } else { self.batch }
+                while self.shared.first_processed.load(Ordering::SeqCst) < rows {
+                    std::thread::yield_now();
+                }
+                if self.next > 0 { 0 } else { self.batch }
             }
             Manner::FailAt(row) if self.next >= row => return Err(Broken("cable cut")),
             Manner::FailAt(row) | Manner::PanicAt(row) if self.next < row => {
                 self.batch.min(row - self.next)
             }
             Manner::PanicAt(_) => panic!("cable torn"),
+            Manner::Paced(rows) => {
+                let passed = self.barriers.get() as usize;
+                self.batch.min(((passed + 1) * rows).saturating_sub(self.next))
+            }
+            Manner::UntilComplete if completed == 0 => {
+                self.batch.min(self.rows.len() - 1 - self.next)
+            }
             Manner::Silent(rows) => {
                 if self.next >= rows {
                     std::thread::park();
@@ -350,7 +364,9 @@ pub struct Witness {
     pub skipped: Vec<String>,
     pub restored: Option<(CheckpointId, u64)>,
     /// Stops the job after so many checkpoints.
-    pub stop_after: Option<(usize, holdwater_threads::Stop)>,
+    pub stop_after: Option<(usize, Stop)>,
+    /// Stops the job after so many rows.
+    pub stop_at: Option<(u64, Stop)>,
 }
 
 impl Observer for Witness {
@@ -368,6 +384,13 @@ impl Observer for Witness {
             }
             Event::Running { restored, rows, .. } => {
                 self.restored = restored.map(|manifest| (manifest.id, *rows));
+            }
+            Event::Rows(rows) => {
+                if let Some((count, stop)) = &self.stop_at
+                    && rows == count
+                {
+                    stop.stop();
+                }
             }
             Event::Skipped(skipped) => self.skipped.push(skipped.to_string()),
             _ => {}
@@ -450,4 +473,25 @@ impl Random {
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         (mixed ^ (mixed >> 31)) % end
     }
+}
+
+/// Flips a bit of the newest snapshot file.
+pub fn damage_newest(storage: &mut impl Storage) -> ObjectId {
+    let id = newest(storage);
+    let mut bytes = vec![0; storage.length(id).unwrap() as usize];
+    storage.read(id, 0, &mut bytes).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 4;
+    storage.remove(id).unwrap();
+    let mut file = storage.create(id).unwrap();
+    storage.write(&mut file, &bytes).unwrap();
+    storage.sync(file).unwrap();
+    id
+}
+
+/// Returns the newest snapshot file.
+pub fn newest(storage: &mut impl Storage) -> ObjectId {
+    let mut found = Vec::new();
+    storage.list(Area::Data, &mut |id| found.push(id)).unwrap();
+    found.into_iter().max_by_key(|id| (id.checkpoint, id.part)).unwrap()
 }
