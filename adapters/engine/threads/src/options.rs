@@ -42,9 +42,9 @@ impl Default for Options {
 pub struct Checkpoints<B> {
     /// Where they go.
     pub storage: B,
-    /// The identity of the job, in every file.
+    /// The identity of the job, in every file: a hash of its signature does.
     pub job: u128,
-    /// What makes it the same job: a checkpoint with another signature is not restored.
+    /// What makes it the same job. A checkpoint with another signature is not restored.
     pub signature: Vec<u8>,
     /// What the job goes on from.
     pub start: Start<B>,

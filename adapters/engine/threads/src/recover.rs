@@ -1,6 +1,8 @@
 //! Begins an epoch: carries out what the core's recovery asks for.
 
-use holdwater::checkpoint::{self, Performer, Recovered, Recovery, RecoveryCommand, Warning};
+use holdwater::checkpoint::{
+    self, Performer, Recovered, Recovery, RecoveryCommand, RecoveryError, Warning,
+};
 use holdwater::manifest::Manifest;
 use holdwater::storage::Storage;
 
@@ -25,14 +27,15 @@ pub(crate) fn recover<B: Storage>(
         };
         match command {
             RecoveryCommand::Done(recovered) => return Ok(*recovered),
+            RecoveryCommand::Failed(RecoveryError::OtherJob(manifest)) => {
+                return Err(other_job(*manifest));
+            }
             RecoveryCommand::Failed(recovery) => {
                 return Err(EngineError::Recovery { recovery, error });
             }
             RecoveryCommand::Restore(manifest) => {
-                let id = manifest.id;
                 if manifest.signature != checkpoints.signature {
-                    let signature = manifest.signature;
-                    return Err(EngineError::OtherJob { id, signature });
+                    return Err(other_job(*manifest));
                 }
                 let storage = checkpoints.storage_of(&manifest);
                 match restore(recovery.epoch(), *manifest, storage) {
@@ -58,6 +61,10 @@ pub(crate) fn recover<B: Storage>(
             }
         }
     }
+}
+
+fn other_job(manifest: Manifest) -> EngineError {
+    EngineError::OtherJob { id: manifest.id, signature: manifest.signature }
 }
 
 fn start<B>(checkpoints: &Checkpoints<B>) -> checkpoint::Start {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::num::NonZero;
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use holdwater::error::StateError;
@@ -43,6 +43,8 @@ pub struct Shared {
     pub first_processed: Arc<AtomicU64>,
     /// How many checkpoints are complete.
     pub completed: Arc<AtomicU64>,
+    /// Whether the input that is late waits.
+    pub late: Arc<AtomicBool>,
 }
 
 /// What a source does apart from reading.
@@ -55,7 +57,7 @@ pub enum Manner {
     FailAt(usize),
     /// Panics before this row.
     PanicAt(usize),
-    /// Reads this many rows, then nothing until a barrier has passed.
+    /// Reads this many rows once the other input is late, then nothing until a barrier has passed.
     AwaitBarrier(usize),
     /// Waits until so many rows of the first input were processed, and lets no barrier pass until
     /// then; then reads one batch, and fails once a checkpoint is complete.
@@ -91,11 +93,13 @@ impl Rows {
     fn allowance(&self) -> Result<usize, Broken> {
         let completed = self.shared.completed.load(Ordering::SeqCst);
         Ok(match self.manner {
+            Manner::AwaitBarrier(_) if !self.shared.late.load(Ordering::SeqCst) => 0,
             Manner::AwaitBarrier(rows) if self.barriers.get() == 0 => {
                 rows.saturating_sub(self.next)
             }
             Manner::Delayed(_) if completed > 0 => return Err(Broken("power cut")),
             Manner::Delayed(rows) => {
+                self.shared.late.store(true, Ordering::SeqCst);
                 while self.shared.first_processed.load(Ordering::SeqCst) < rows {
                     std::thread::yield_now();
                 }
@@ -348,6 +352,8 @@ impl Sink for Transactional {
             Ok(bytes) => u64::from_le_bytes(bytes) as usize,
             Err(_) => 0,
         };
+        // Tests that look at the last results alone begin with another output.
+        let committed = committed.min(outside.visible.len());
         let mut beyond = outside.visible.split_off(committed);
         beyond.retain(|(name, _)| entry.transactions.iter().any(|own| own == name.as_bytes()));
         outside.visible.extend(beyond);
