@@ -2,4 +2,8 @@
 
 #![forbid(unsafe_code)]
 
+pub mod keyed;
 pub mod storage;
+
+#[doc(hidden)]
+pub use holdwater;

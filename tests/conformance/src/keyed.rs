@@ -1,0 +1,245 @@
+//! What every store of keyed state must do: flink.md 4.1 to 4.8 as far as it speaks of stores.
+//!
+//! A store's tests are three lines; each behaviour becomes a test of its own, four times: with full
+//! and with incremental checkpoints taken on the way, going on with the state that took them, and
+//! with one that was restored.
+//!
+//! ```text
+//! mod conformance {
+//!     use holdwater_heap::Heap;
+//!     holdwater_conformance::keyed!(Heap::new);
+//! }
+//! ```
+//!
+//! In every mode each checkpoint is also restored to the side, from the bytes of its files, and
+//! compared by digest with what was frozen. A store needs room for 512 rows of each state.
+//!
+//! # What Flink must test and these types rule out
+//!
+//! | behaviour of Flink | why it cannot occur |
+//! |---|---|
+//! | 4, 5, 16, 51: null as value, item, key or namespace | there is none; `Option` is a value like others |
+//! | 7, 51, 58, 61: reads that move the current key, a current key that was not set or stays changed, listeners to its changes | there is no current key: the place is an argument |
+//! | 3, 60: a default or stored object that the caller still holds and changes | a value moves into the store; a default is made for each use; what is lent cannot be changed |
+//! | 8: torn values under concurrent readers | a live state cannot be read while it is written to; others read what is frozen |
+//! | 35, 36, 37, 49, 57: changes through or under an iterator | iterating borrows the state, so that nothing can change; the change follows, with `update` |
+//! | 55: iterators that are not closed | there are none: keys are shown to a closure |
+//! | 39: comparing entries of two states | entries are plain pairs |
+//! | 31: a function that fails in `reduce` or `add` | it returns no error; one in `update` is returned, and what was changed before it stays |
+//! | 53: two handles to one state | the operator owns its states; opening a name again is an error |
+//! | 63, 64: registries of serializers | a type has one encoding, its own |
+//! | 80, 81, 82, 84, 86: snapshots to be cancelled or released, serializers shared with them | a frozen state owns what it needs; dropping it is all |
+//!
+//! Elsewhere: 11 and 83 (time to live) with that room; 22, 23, 48 and 50 in the tests of the stores
+//! themselves; 62 with metrics; 109 to 112 in `holdwater::key`; 113 to 117 with the coordinator.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+pub mod deltas;
+pub mod list;
+pub mod map;
+pub mod opening;
+pub mod reducing;
+pub mod rescaling;
+pub mod rows;
+pub mod snapshots;
+pub mod tapes;
+pub mod timers;
+pub mod value;
+
+mod all;
+mod checkpoints;
+mod read;
+mod spread;
+mod stage;
+mod tape;
+
+pub use all::All;
+pub use checkpoints::{Checkpoints, Content, contents};
+pub use stage::{Mode, Pair, Run, Sole, Stage};
+pub use tape::{Outcome, Step, Tape, any_tape, play};
+
+/// Makes a test of each behaviour of a store, in each mode. The argument makes the store of some
+/// groups: `keyed!(Heap::new);`
+#[macro_export]
+macro_rules! keyed {
+    ($make:expr) => {
+        $crate::keyed! { @modes $make;
+            value:
+                keys_do_not_see_each_other,
+                keys_of_any_type_are_told_apart,
+                an_absent_value_is_none,
+                each_update_starts_from_a_default_of_its_own,
+                an_update_edits_what_is_there,
+                an_edit_that_fails_keeps_what_it_changed,
+                a_batch_updates_in_order,
+                a_removed_value_is_absent_and_takes_no_row,
+                removing_an_absent_value_is_done,
+                a_value_of_none_is_not_an_absent_one,
+                states_of_one_store_do_not_collide,
+                long_values_are_kept_whole,
+                visiting_shows_each_key_once,
+                a_visit_shows_one_group_and_ends_early,
+                windows_of_a_key_are_apart,
+                keys_can_be_gathered_and_then_changed,
+                a_cleared_state_is_empty;
+            list:
+                an_absent_list_is_empty,
+                items_stay_in_their_order,
+                setting_replaces_the_list,
+                setting_to_nothing_drops_the_list,
+                dropped_lists_leave_no_row,
+                lists_of_windows_join,
+                a_list_joined_with_itself_stays_as_it_is,
+                pushes_and_replacements_take_effect_in_order,
+                a_visit_of_items_ends_early,
+                keys_with_a_list_are_listed_once,
+                a_long_list_is_kept_whole,
+                cleared_lists_are_gone;
+            map:
+                fields_are_put_read_and_dropped,
+                entries_agree_with_single_reads,
+                fields_that_begin_like_others_do_not_mix,
+                an_update_edits_one_field,
+                a_map_of_many_fields_shows_each_once,
+                a_map_without_fields_takes_no_row,
+                a_field_of_none_is_not_an_absent_one,
+                an_absent_map_has_no_entries,
+                keys_with_a_map_are_listed_once,
+                dropping_a_map_drops_its_fields_alone,
+                a_visit_of_entries_ends_early,
+                cleared_maps_are_gone;
+            reducing:
+                additions_are_reduced_in_order,
+                reducing_windows_join,
+                an_accumulator_grows_in_place,
+                an_accumulator_is_replaced,
+                aggregating_windows_join,
+                reading_changes_no_accumulator;
+            timers:
+                timers_come_in_the_order_of_time,
+                a_timer_is_registered_once,
+                deleting_a_timer_deletes_it_alone,
+                times_of_any_sign_are_in_order,
+                timers_of_one_time_come_in_the_order_of_encoded_keys,
+                windows_have_timers_of_their_own,
+                a_mix_of_changes_keeps_the_order,
+                cleared_timers_do_not_fire;
+            opening:
+                a_name_is_opened_once,
+                a_state_that_cannot_be_stored_is_refused,
+                a_state_describes_itself,
+                a_key_of_another_task_is_refused,
+                a_row_of_another_group_is_not_loaded,
+                a_type_that_serializes_itself_is_stored_so;
+            snapshots:
+                a_state_without_rows_writes_nothing,
+                what_was_not_accessed_is_in_the_next_checkpoints,
+                a_frozen_state_does_not_see_later_writes,
+                each_checkpoint_restores_its_own_moment,
+                a_frozen_state_outlives_its_store,
+                dropping_what_was_frozen_changes_nothing,
+                the_digest_depends_on_the_content_alone,
+                a_frozen_state_is_read_by_encoded_key,
+                what_a_full_part_holds_twice_is_refused,
+                rows_of_an_older_type_are_read_and_written_anew;
+            deltas:
+                a_delta_contains_what_an_aborted_checkpoint_took,
+                a_delta_contains_what_an_unknown_outcome_took,
+                a_late_completion_is_a_base,
+                an_unknown_base_yields_everything,
+                no_base_yields_everything,
+                what_did_not_change_is_not_written_again,
+                a_chain_of_three_deltas_restores_each_moment,
+                a_removal_is_in_the_delta,
+                changed_lists_are_in_the_delta,
+                a_group_that_was_emptied_is_empty;
+            rescaling:
+                tasks_double_and_halve,
+                tasks_change_to_uneven_shares,
+                what_was_dropped_before_a_change_of_tasks_stays_dropped,
+                a_delta_follows_a_change_of_tasks,
+                each_timer_fires_in_one_task;
+            tapes:
+                any_tape_agrees_with_the_truth;
+        }
+    };
+    (@modes $make:expr; $($list:tt)*) => {
+        fn store(groups: $crate::holdwater::key::KeyGroups) -> impl $crate::holdwater::state::Backend {
+            ($make)(groups)
+        }
+
+        mod full {
+            $crate::keyed!(@tests Full; $($list)*);
+        }
+
+        mod full_restored {
+            $crate::keyed!(@tests FullRestored; $($list)*);
+        }
+
+        mod incremental {
+            $crate::keyed!(@tests Incremental; $($list)*);
+        }
+
+        mod incremental_restored {
+            $crate::keyed!(@tests IncrementalRestored; $($list)*);
+        }
+    };
+    (@tests $mode:ident; $($room:ident: $($name:ident),+;)+) => {$(
+        mod $room {
+            $(
+                #[test]
+                fn $name() {
+                    use $crate::keyed::{$room, Mode, Run};
+                    $room::$name(&Run::new(super::super::store, Mode::$mode));
+                }
+            )+
+        }
+    )+};
+}
+
+/// Makes a test of what a store does beyond [`keyed!`](crate::keyed!) if its deltas hold rows, not
+/// groups: `row_deltas!(Heap::new);`
+#[macro_export]
+macro_rules! row_deltas {
+    ($make:expr) => {
+        $crate::keyed! { @modes $make;
+            rows:
+                a_delta_holds_the_changed_rows_alone,
+                a_removal_is_written_alone,
+                pushed_items_are_written_alone,
+                changed_fields_are_written_alone,
+                a_delta_holds_the_rows_of_an_unknown_outcome;
+        }
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    /// A behaviour that is not listed in the macros above would never be shown.
+    #[test]
+    fn every_behaviour_is_listed() {
+        let rooms = [
+            include_str!("keyed/deltas.rs"),
+            include_str!("keyed/list.rs"),
+            include_str!("keyed/map.rs"),
+            include_str!("keyed/opening.rs"),
+            include_str!("keyed/reducing.rs"),
+            include_str!("keyed/rescaling.rs"),
+            include_str!("keyed/rows.rs"),
+            include_str!("keyed/snapshots.rs"),
+            include_str!("keyed/tapes.rs"),
+            include_str!("keyed/timers.rs"),
+            include_str!("keyed/value.rs"),
+        ];
+        let macros = include_str!("keyed.rs");
+        for room in rooms {
+            let behaviours = room.lines().filter_map(|line| line.strip_prefix("pub fn "));
+            for name in behaviours.map(|line| line.split('<').next().unwrap()) {
+                let listed =
+                    macros.lines().any(|line| line.trim().trim_end_matches([',', ';']) == name);
+                assert!(listed, "{name} is in no list");
+            }
+        }
+    }
+}

@@ -1,0 +1,182 @@
+use std::collections::BTreeMap;
+
+use holdwater::error::StateError;
+use holdwater::key::KeyGroup;
+use holdwater::page::{BlockSize, FileHeader, FileKind, Portable};
+use holdwater::snapshot::{FrozenStates, GroupReport, PartEntry, Snapshot};
+use holdwater::state::{
+    Cut, Description, Output, OutputFailed, RowWriter, Shape, State, States, Visitor,
+};
+
+/// The checkpoints of an operator: files in memory, and what each checkpoint consists of.
+#[derive(Clone, Debug, Default)]
+pub struct Checkpoints {
+    files: Vec<Vec<u8>>,
+    taken: BTreeMap<u64, Chains>,
+    given: u64,
+    completed: Option<u64>,
+}
+
+/// By name of the state and group: the parts to be loaded one after the other, and their files.
+type Chains = BTreeMap<(String, u16), Vec<(usize, PartEntry)>>;
+
+/// By name of the state and group: how many values, items and fields there are, and their digest.
+pub type Content = BTreeMap<(String, u16), (u64, u128)>;
+
+impl Checkpoints {
+    /// Returns the checkpoint that was completed last.
+    pub const fn last(&self) -> Option<u64> {
+        self.completed
+    }
+
+    /// Returns the cut of a new checkpoint.
+    pub const fn cut(&mut self, base: Option<u64>) -> Cut {
+        self.given += 1;
+        Cut { checkpoint: self.given, base, now: 0, watermark: 0 }
+    }
+
+    /// Writes what was frozen, through a file: it can be loaded from now on.
+    pub fn save<E: StateError>(&mut self, frozen: &FrozenStates<E>) {
+        let cut = *frozen.cut();
+        let reports = if frozen.has_parts() {
+            let block = BlockSize::SMALL;
+            let (kind, checkpoint, part) = (FileKind::Snapshot, cut.checkpoint, 0);
+            let header = FileHeader { kind, block, job: 1, checkpoint, epoch: 1, attempt: 1, part };
+            let mut buffer = vec![0; block.bytes()];
+            let saved = frozen.save(header, "operator", Vec::new(), &mut buffer, Portable);
+            let saved = saved.unwrap_or_else(|error| panic!("{error}"));
+            self.files.push(saved.out);
+            saved.states
+        } else {
+            frozen.report_without_parts()
+        };
+        let base = cut.base.and_then(|base| self.taken.get(&base)).cloned().unwrap_or_default();
+        let taken = self.taken.entry(cut.checkpoint).or_default();
+        for state in reports {
+            for (group, report) in state.groups {
+                let place = (state.description.name.to_string(), group);
+                let mut chain = base.get(&place).cloned().unwrap_or_default();
+                match report {
+                    GroupReport::Empty => chain.clear(),
+                    GroupReport::Unchanged => {}
+                    GroupReport::Part(part) => {
+                        if part.shape == Shape::Full {
+                            chain.clear();
+                        }
+                        chain.push((self.files.len() - 1, part));
+                    }
+                }
+                taken.insert(place, chain);
+            }
+        }
+    }
+
+    /// Takes note that the states were told that `checkpoint` is complete.
+    pub fn complete<S: States>(&mut self, states: &mut S, checkpoint: u64) {
+        let Ok(()) = states.each(&mut Completed(checkpoint));
+        self.completed = Some(checkpoint);
+    }
+
+    /// Tells the states that `checkpoint` will never be complete.
+    pub fn abort<S: States>(&self, states: &mut S, checkpoint: u64) {
+        let Ok(()) = states.each(&mut Aborted(checkpoint));
+    }
+
+    /// Loads what `checkpoint` holds of the groups that the states own.
+    pub fn load<S: States>(&self, checkpoint: u64, states: &mut S) {
+        let chains = self.taken.get(&checkpoint).expect("a checkpoint that was saved");
+        let Ok(()) = states.each(&mut Load { checkpoint, chains, files: &self.files });
+    }
+
+    /// Returns how many values, items and fields the parts written for `checkpoint` put.
+    pub fn rows_written(&self, checkpoint: u64) -> u64 {
+        self.parts_written(checkpoint).map(|part| part.rows).sum()
+    }
+
+    /// Returns the parts that were written for `checkpoint`.
+    pub fn parts_written(&self, checkpoint: u64) -> impl Iterator<Item = PartEntry> {
+        let file = |file: &usize| Snapshot::open(&self.files[*file][..], Portable).unwrap();
+        let chains = self.taken.get(&checkpoint).into_iter().flatten();
+        let parts = chains.filter_map(|(_, chain)| chain.last());
+        parts.filter(move |(at, _)| file(at).header().checkpoint == checkpoint).map(|part| part.1)
+    }
+}
+
+/// Returns what was frozen, all of it.
+pub fn contents<E: StateError>(frozen: &FrozenStates<E>) -> Content {
+    let mut contents = Content::new();
+    for (description, state) in frozen.states() {
+        for group in frozen.groups().iter() {
+            let content = written(description, |rows| state.scan(group, rows).unwrap());
+            contents.insert((description.name.to_string(), group.index()), content);
+        }
+    }
+    contents
+}
+
+/// Returns how many rows `write` writes, and the sum of their digests.
+pub(super) fn written(
+    description: &Description,
+    write: impl FnOnce(&mut RowWriter<'_>),
+) -> (u64, u128) {
+    let (mut nowhere, mut buffer) = (Nowhere, [0; 256]);
+    let mut rows = RowWriter::new(description, &mut nowhere, &mut buffer);
+    write(&mut rows);
+    rows.finish().unwrap()
+}
+
+/// Tells states that a checkpoint is complete.
+struct Completed(u64);
+
+impl<E: StateError> Visitor<E> for Completed {
+    type Stop = core::convert::Infallible;
+
+    fn state<S: State<Error = E>>(&mut self, state: &mut S) -> Result<(), Self::Stop> {
+        state.completed(self.0);
+        Ok(())
+    }
+}
+
+/// Tells states that a checkpoint will never be complete.
+struct Aborted(u64);
+
+impl<E: StateError> Visitor<E> for Aborted {
+    type Stop = core::convert::Infallible;
+
+    fn state<S: State<Error = E>>(&mut self, state: &mut S) -> Result<(), Self::Stop> {
+        state.aborted(self.0);
+        Ok(())
+    }
+}
+
+/// Loads a checkpoint into states.
+struct Load<'c> {
+    checkpoint: u64,
+    chains: &'c Chains,
+    files: &'c [Vec<u8>],
+}
+
+impl<E: StateError> Visitor<E> for Load<'_> {
+    type Stop = core::convert::Infallible;
+
+    fn state<S: State<Error = E>>(&mut self, state: &mut S) -> Result<(), Self::Stop> {
+        let name = state.description().name.to_string();
+        for group in state.groups().iter().map(KeyGroup::index) {
+            for (file, part) in self.chains.get(&(name.clone(), group)).into_iter().flatten() {
+                let mut snapshot = Snapshot::open(&self.files[*file][..], Portable).unwrap();
+                snapshot.load(*part, state).unwrap_or_else(|error| panic!("{error}"));
+            }
+        }
+        state.loaded(self.checkpoint);
+        Ok(())
+    }
+}
+
+/// Takes rows, and keeps none.
+struct Nowhere;
+
+impl Output for Nowhere {
+    fn append(&mut self, _: &[u8]) -> Result<(), OutputFailed> {
+        Ok(())
+    }
+}
