@@ -11,14 +11,19 @@ use postcard_schema_ng::Schema;
 use postcard_schema_ng::schema::DataModelType;
 use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeTuple, Serializer};
+use smallvec::SmallVec;
 use xxhash_rust::xxh3::xxh3_64;
+
+/// The most bytes of a key that lies in place: what makes it as long as a slice and its length.
+const SHORT: usize = 16;
 
 /// A key: each of its fields as postcard encodes a string, one after the other.
 ///
 /// Equal fields in equal order make equal bytes, so keys are compared and hashed by them. The
-/// number of fields is that of the job and is not stored.
+/// number of fields is that of the job and is not stored. A short key lies in place: it is compared
+/// without another access to memory, and a snapshot that copies it allocates nothing.
 #[derive(Clone, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct Fields(Box<[u8]>);
+pub struct Fields(SmallVec<[u8; SHORT]>);
 
 /// A key borrowed from a record or a state.
 #[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -31,7 +36,7 @@ impl Fields {
         for field in fields {
             push_field(field, &mut bytes);
         }
-        Self(bytes.into())
+        Self(SmallVec::from_slice(&bytes))
     }
 
     /// Returns the key borrowed.
@@ -113,7 +118,7 @@ impl<'de> Visitor<'de> for FieldsVisitor {
         while let Some(field) = fields.next_element::<&str>()? {
             push_field(field, &mut bytes);
         }
-        Ok(Fields(bytes.into()))
+        Ok(Fields(SmallVec::from_slice(&bytes)))
     }
 }
 
@@ -140,7 +145,7 @@ impl<'a> FieldsView<'a> {
 
     /// Returns a key of its own.
     pub fn to_owned(self) -> Fields {
-        Fields(self.0.into())
+        Fields(SmallVec::from_slice(self.0))
     }
 
     /// Iterates over the fields as written.

@@ -14,16 +14,10 @@ use crate::spec::Spec;
 #[derive(Debug, Default)]
 pub(super) struct RowBatch {
     rows: Vec<Head>,
+    /// How many SPECs there are, and so cells for each row.
+    width: usize,
     cells: Vec<Slot>,
     text: Vec<u8>,
-}
-
-/// One row of a batch.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Row<'b> {
-    batch: &'b RowBatch,
-    head: Head,
-    cells: &'b [Slot],
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -59,6 +53,7 @@ impl RowBatch {
         selection: &Selection,
         specs: &[Spec],
     ) {
+        self.width = specs.len();
         let key = self.keep(record.key().as_bytes());
         self.rows.push(Head { line: record.line(), digest, key });
         for (spec, column) in specs.iter().zip(selection.specs()) {
@@ -81,14 +76,29 @@ impl RowBatch {
         }
     }
 
-    /// Iterates over the rows.
-    pub(super) fn rows(&self) -> impl Iterator<Item = Row<'_>> {
-        let width = self.cells.len().checked_div(self.rows.len()).unwrap_or(0);
-        self.rows.iter().enumerate().map(move |(index, head)| Row {
-            batch: self,
-            head: *head,
-            cells: &self.cells[index * width..(index + 1) * width],
+    /// Shows where the state of each row's key lives, without hashing a key again.
+    pub(super) fn places(&self, groups: KeyGroups) -> impl Iterator<Item = At<'_, Fields>> {
+        self.rows.iter().map(move |head| {
+            let view = FieldsView::trusted(self.kept(head.key));
+            groups.place::<Fields>(view, head.digest)
         })
+    }
+
+    /// Returns the line on which a row begins in its input.
+    pub(super) fn line(&self, row: usize) -> u64 {
+        self.rows[row].line
+    }
+
+    /// Returns the cell of a row for a SPEC, or `None` where there is no value.
+    pub(super) fn cell(&self, row: usize, spec: usize) -> Option<Cell<'_>> {
+        match self.cells[row * self.width + spec] {
+            Slot::Nothing => None,
+            Slot::Number(number) => Some(Cell::Number(number)),
+            Slot::Text(start, end) => {
+                let text = std::str::from_utf8(self.kept((start, end)));
+                Some(Cell::Text(text.expect("a cell was text when it was kept")))
+            }
+        }
     }
 
     fn keep(&mut self, bytes: &[u8]) -> (u32, u32) {
@@ -100,31 +110,6 @@ impl RowBatch {
 
     fn kept(&self, (start, end): (u32, u32)) -> &[u8] {
         &self.text[start as usize..end as usize]
-    }
-}
-
-impl<'b> Row<'b> {
-    /// Returns the line on which the row begins in its input.
-    pub(super) const fn line(&self) -> u64 {
-        self.head.line
-    }
-
-    /// Returns where the state of the row's key lives, without hashing the key again.
-    pub(super) fn at(&self, groups: KeyGroups) -> At<'b, Fields> {
-        let view = FieldsView::trusted(self.batch.kept(self.head.key));
-        groups.place::<Fields>(view, self.head.digest)
-    }
-
-    /// Returns the cell for the SPEC of that number, or `None` where there is no value.
-    pub(super) fn cell(&self, spec: usize) -> Option<Cell<'b>> {
-        match self.cells[spec] {
-            Slot::Nothing => None,
-            Slot::Number(number) => Some(Cell::Number(number)),
-            Slot::Text(start, end) => {
-                let text = std::str::from_utf8(self.batch.kept((start, end)));
-                Some(Cell::Text(text.expect("a cell was text when it was kept")))
-            }
-        }
     }
 }
 

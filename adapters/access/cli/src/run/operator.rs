@@ -46,15 +46,12 @@ impl<B: Backend + 'static> Operator for Aggregate<B> {
         batch: RowBatch,
         _: &mut Outputs<Self::Output>,
     ) -> Result<(), Failure> {
-        for row in batch.rows() {
-            self.states.add(row, &self.plan.specs).map_err(|error| match error {
-                AddError::Overflow(..) => {
-                    Failure::Data(format!("{} {error}", self.plan.inputs[source]))
-                }
-                AddError::State(error) => of_state(&error),
-            })?;
-        }
-        Ok(())
+        self.states.add(&batch, &self.plan.specs).map_err(|error| match error {
+            AddError::Overflow(..) => {
+                Failure::Data(format!("{} {error}", self.plan.inputs[source]))
+            }
+            AddError::State(error) => of_state(&error),
+        })
     }
 
     fn finish(&mut self, outputs: &mut Outputs<Self::Output>) -> Result<(), Failure> {

@@ -9,7 +9,7 @@ use holdwater::key::{At, KeyGroup, KeyGroups};
 use holdwater::schema::StoredSchema;
 use holdwater::state::{Backend, Descriptor, List, Map, State, States, Value, Visitor};
 
-use super::batch::Row;
+use super::batch::RowBatch;
 use crate::accumulators::{Answer, Extreme, Mean, Overflow, Sum};
 use crate::cell::{Cell, Number};
 use crate::fields::Fields;
@@ -88,18 +88,27 @@ impl<B: Backend> Aggregates<B> {
         Ok(Self { groups: backend.groups(), columns, keys })
     }
 
-    /// Adds a row.
-    pub(super) fn add(&mut self, row: Row<'_>, specs: &[Spec]) -> Result<(), AddError<B::Error>> {
-        let at = row.at(self.groups);
+    /// Adds the rows of a batch: SPEC by SPEC, so that one table at a time is at hand and the
+    /// processor overlaps what it waits for.
+    pub(super) fn add(
+        &mut self,
+        batch: &RowBatch,
+        specs: &[Spec],
+    ) -> Result<(), AddError<B::Error>> {
+        let places: Vec<At<'_, Fields>> = batch.places(self.groups).collect();
         for (index, column) in self.columns.iter_mut().enumerate() {
-            let overflow =
-                |overflow| AddError::Overflow(overflow, specs[index].to_string(), row.line());
-            column.add(at, row.cell(index))?.map_err(overflow)?;
+            let cells = Cells { batch, spec: index };
+            if let Some((overflow, row)) = column.add(&places, cells)? {
+                let line = batch.line(row);
+                return Err(AddError::Overflow(overflow, specs[index].to_string(), line));
+            }
         }
-        if let Some(keys) = &mut self.keys
-            && keys.get(at)?.is_none()
-        {
-            keys.put(at, ())?;
+        if let Some(keys) = &mut self.keys {
+            for at in places {
+                if keys.get(at)?.is_none() {
+                    keys.put(at, ())?;
+                }
+            }
         }
         Ok(())
     }
@@ -193,56 +202,80 @@ impl<B: Backend> Column<B> {
         !matches!(self, Self::Distinct(_) | Self::Collect(_))
     }
 
+    /// Adds one cell at each place; returns the first sum that overflows, and its row.
     fn add(
         &mut self,
-        at: At<'_, Fields>,
-        cell: Option<Cell<'_>>,
-    ) -> Result<Result<(), Overflow>, B::Error> {
-        let number = || match cell {
-            Some(Cell::Number(number)) => Some(number),
-            _ => None,
-        };
+        places: &[At<'_, Fields>],
+        cells: Cells<'_>,
+    ) -> Result<Option<(Overflow, usize)>, B::Error> {
+        let mut failed = None;
         match self {
-            Self::Count(state) => state.update(at, || 0, |count| *count += 1)?,
+            Self::Count(state) => state.update_batch(places, |_| 0, |_, count| *count += 1)?,
             Self::Sum(state) => {
-                return state.update(at, Sum::default, |sum| added(number(), |n| sum.add(n)));
+                state.update_batch(
+                    places,
+                    |_| Sum::default(),
+                    |row, sum| {
+                        failed = failed.or(cells.add_number(row, |number| sum.add(number)));
+                    },
+                )?;
             }
             Self::Mean(state) => {
-                return state.update(at, Mean::default, |mean| added(number(), |n| mean.add(n)));
+                state.update_batch(
+                    places,
+                    |_| Mean::default(),
+                    |row, mean| {
+                        failed = failed.or(cells.add_number(row, |number| mean.add(number)));
+                    },
+                )?;
             }
-            Self::Min(state) => state.update(at, Extreme::default, |least| {
-                if let Some(cell) = cell {
-                    least.lower(cell);
-                }
-            })?,
-            Self::Max(state) => state.update(at, Extreme::default, |most| {
-                if let Some(cell) = cell {
-                    most.raise(cell);
-                }
-            })?,
-            Self::Last(state) => state.update(
-                at,
-                || None,
-                |last| {
-                    if let Some(Cell::Text(text)) = cell {
-                        *last = Some(text.to_owned());
-                    }
-                },
-            )?,
+            Self::Min(state) => {
+                state.update_batch(
+                    places,
+                    |_| Extreme::default(),
+                    |row, least| {
+                        cells.get(row).into_iter().for_each(|cell| least.lower(cell));
+                    },
+                )?;
+            }
+            Self::Max(state) => {
+                state.update_batch(
+                    places,
+                    |_| Extreme::default(),
+                    |row, most| {
+                        cells.get(row).into_iter().for_each(|cell| most.raise(cell));
+                    },
+                )?;
+            }
+            Self::Last(state) => {
+                state.update_batch(
+                    places,
+                    |_| None,
+                    |row, last| {
+                        if let Some(text) = cells.text(row) {
+                            *last = Some(text.to_owned());
+                        }
+                    },
+                )?;
+            }
             Self::Distinct(state) => {
-                if let Some(Cell::Text(text)) = cell
-                    && state.get(at, text)?.is_none()
-                {
-                    state.put(at, text, ())?;
+                for (row, at) in places.iter().enumerate() {
+                    if let Some(text) = cells.text(row)
+                        && state.get(*at, text)?.is_none()
+                    {
+                        state.put(*at, text, ())?;
+                    }
                 }
             }
             Self::Collect(state) => {
-                if let Some(Cell::Text(text)) = cell {
-                    state.push(at, text.to_owned())?;
+                for (row, at) in places.iter().enumerate() {
+                    if let Some(text) = cells.text(row) {
+                        state.push(*at, text.to_owned())?;
+                    }
                 }
             }
         }
-        Ok(Ok(()))
+        Ok(failed)
     }
 
     fn answer(&self, at: At<'_, Fields>) -> Result<Answer<'static>, B::Error> {
@@ -279,6 +312,37 @@ impl<B: Backend> Column<B> {
     }
 }
 
+/// The cells of one SPEC in a batch.
+#[derive(Clone, Copy)]
+struct Cells<'b> {
+    batch: &'b RowBatch,
+    spec: usize,
+}
+
+impl<'b> Cells<'b> {
+    fn get(self, row: usize) -> Option<Cell<'b>> {
+        self.batch.cell(row, self.spec)
+    }
+
+    fn text(self, row: usize) -> Option<&'b str> {
+        match self.get(row) {
+            Some(Cell::Text(text)) => Some(text),
+            _ => None,
+        }
+    }
+
+    fn add_number(
+        self,
+        row: usize,
+        add: impl FnOnce(Number) -> Result<(), Overflow>,
+    ) -> Option<(Overflow, usize)> {
+        match self.get(row) {
+            Some(Cell::Number(number)) => add(number).err().map(|overflow| (overflow, row)),
+            _ => None,
+        }
+    }
+}
+
 struct Sweep {
     now: i64,
     steps: usize,
@@ -294,13 +358,6 @@ impl<E: StateError> Visitor<E> for Sweep {
 
 fn described<'d, V>(name: &'d str, key: &StoredSchema) -> Descriptor<'d, Fields, V> {
     Descriptor::new(name).key_schema(key.clone())
-}
-
-fn added(
-    number: Option<Number>,
-    add: impl FnOnce(Number) -> Result<(), Overflow>,
-) -> Result<(), Overflow> {
-    number.map_or(Ok(()), add)
 }
 
 fn gather(found: &mut Vec<Fields>, key: &Fields) -> ControlFlow<()> {
