@@ -71,3 +71,8 @@ pub mod planted {
         false
     }
 }
+
+/// The program in README.md compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;
