@@ -98,9 +98,14 @@ impl Place<'_> {
             if !names.insert(name.clone()) {
                 return Err(start.fault(Fault::Duplicate));
             }
-            let parallelism = number(reader, 1..=self.key_groups)?;
+            let start = *reader;
+            let parallelism = number(reader, 1..=u16::MAX)?;
             let state = |reader: &mut Reader<'_>| self.state(reader);
             let states = ascending(reader, state, |state| state.name.clone())?;
+            // Sources are as many as the job has inputs; who shares keys has at least a group.
+            if !states.is_empty() && parallelism > self.key_groups {
+                return Err(start.fault(Fault::Range));
+            }
             Ok(OperatorEntry { name, parallelism, states })
         })
     }

@@ -181,6 +181,14 @@ fn what_cannot_be_true_is_refused() {
 }
 
 #[test]
+fn a_job_may_have_more_inputs_than_key_groups() {
+    let mut manifest = manifest();
+    let (name, parallelism) = ("inputs".to_string(), 200);
+    manifest.operators.push(OperatorEntry { name, parallelism, states: vec![] });
+    assert_eq!(Manifest::from_file(manifest.id, &manifest.to_file()), Ok(manifest));
+}
+
+#[test]
 fn the_name_of_a_type_makes_no_other_schema() {
     use crate::schema::StoredSchema;
     let integer = StoredSchema::of::<u64>().unwrap();
