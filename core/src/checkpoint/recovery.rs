@@ -55,6 +55,7 @@ enum Step {
     ListRecords,
     ReadRecords,
     ListManifests,
+    SyncManifests,
     ReadManifests,
     /// The driver restores what was offered.
     Restore,
@@ -129,7 +130,10 @@ impl Recovery {
             (Step::ListRecords, Reply::Listed(found)) => self.take_record_names(&found),
             (Step::ListManifests, Reply::Listed(found)) => self.take_manifest_names(&found),
             (_, Reply::Done) => match self.next_step() {
-                Some(step) => self.step = step,
+                Some(step) => {
+                    self.step = step;
+                    self.skip_empty_queue();
+                }
                 None => self.fail(RecoveryError::Storage(request)),
             },
             _ => self.fail(RecoveryError::Storage(request)),
@@ -175,6 +179,7 @@ impl Recovery {
             Step::WriteClaim => Request::Write(claim, claim_file(self.job, self.epoch)),
             Step::SyncClaim => Request::Sync(claim),
             Step::ListManifests => Request::List(Area::Manifests),
+            Step::SyncManifests => Request::SyncArea(Area::Manifests),
             Step::ReadRecords | Step::ReadManifests => Request::Read(*self.queue.front()?),
             Step::CreateRecord => Request::Create(record),
             Step::WriteRecord => {
@@ -194,6 +199,7 @@ impl Recovery {
             Step::WriteClaim => Step::SyncClaim,
             Step::SyncClaim => Step::SyncClaimName,
             Step::SyncClaimName => Step::ListRecords,
+            Step::SyncManifests => Step::ReadManifests,
             Step::CreateRecord => Step::WriteRecord,
             Step::WriteRecord => Step::SyncRecord,
             Step::SyncRecord => Step::SyncRecordName,
@@ -243,8 +249,9 @@ impl Recovery {
                 _ => {}
             }
         }
-        self.step = Step::ReadManifests;
-        self.skip_empty_queue();
+        // The last epoch may have stopped between publishing, or removing, and syncing. What is
+        // gone on from must not go with the power, and what is gone must not come back.
+        self.step = Step::SyncManifests;
     }
 
     fn take_manifest(&mut self, reply: Reply) {

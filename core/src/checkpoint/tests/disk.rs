@@ -88,6 +88,11 @@ impl Disk {
         self.durable_names.insert(id, self.contents.len() - 1);
     }
 
+    /// Lets the name of an object be there, but not durably.
+    pub(super) fn unsync(&mut self, id: ObjectId) {
+        self.durable_names.remove(&id);
+    }
+
     fn step(
         &mut self,
         step: impl FnOnce(&mut Self) -> Result<(), Failure<Failed>>,

@@ -74,6 +74,17 @@ fn the_newest_complete_checkpoint_is_restored_and_gone_on_from() {
 }
 
 #[test]
+fn a_checkpoint_whose_name_was_not_synced_stays_once_it_is_gone_on_from() {
+    // Killed between publishing and syncing the directory; power is lost only later.
+    let mut disk = run(Disk::default(), Start::Resume, 3);
+    disk.unsync(id(3, 1).manifest());
+    let mut recovering = recover(disk, Start::Resume);
+    assert_eq!(restored(&recovering).1, Origin::Restored(id(3, 1)));
+    recovering.disk.crash();
+    assert_eq!(recover(recovering.disk, Start::Resume).offered, [id(3, 1)]);
+}
+
+#[test]
 fn a_damaged_manifest_falls_back_to_the_next_older_one_and_says_so() {
     let mut disk = run(Disk::default(), Start::Resume, 5);
     disk.rot(id(5, 1).manifest());
