@@ -25,6 +25,7 @@ mod start;
 pub use assemble::{Refusal, RefusalFault};
 pub use clean::Warning;
 pub use coordinator::{Config, Coordinator, Job, OperatorShape, Recovered, Refused};
+pub use lineage::{Lineage, Living};
 pub use perform::Performer;
 pub use publish::Halt;
 pub use recovery::Recovery;

@@ -6,14 +6,14 @@ use alloc::collections::BTreeMap;
 use crate::manifest::{CheckpointId, Origin};
 
 /// What each epoch was started from, by its record and by its manifests.
-#[derive(Clone, Debug)]
-pub(super) struct Lineage {
+#[derive(Clone, Debug, Default)]
+pub struct Lineage {
     origins: BTreeMap<u64, Origin>,
 }
 
 /// The living lineage, from its first epoch to the newest.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Living {
+pub struct Living {
     /// The newest checkpoint of each epoch that the next epoch was started from.
     ceilings: BTreeMap<u64, u64>,
     /// The first epoch, and what it was started from if that is known.
@@ -23,11 +23,13 @@ pub(super) struct Living {
 }
 
 impl Lineage {
-    pub(super) const fn new() -> Self {
+    /// Knows of no epoch.
+    pub const fn new() -> Self {
         Self { origins: BTreeMap::new() }
     }
 
-    pub(super) fn insert(&mut self, epoch: u64, origin: Origin) {
+    /// Takes note of what an epoch was started from.
+    pub fn insert(&mut self, epoch: u64, origin: Origin) {
         self.origins.insert(epoch, origin);
     }
 
@@ -36,7 +38,7 @@ impl Lineage {
     }
 
     /// Follows the newest epoch to where its lineage began.
-    pub(super) fn living(&self) -> Living {
+    pub fn living(&self) -> Living {
         let mut living = Living::default();
         let Some((&newest, _)) = self.origins.last_key_value() else { return living };
         let (mut epoch, mut ceiling) = (newest, u64::MAX);
@@ -62,7 +64,7 @@ impl Lineage {
 
 impl Living {
     /// Returns whether the checkpoint is of the living lineage.
-    pub(super) fn contains(&self, id: CheckpointId) -> bool {
+    pub fn contains(&self, id: CheckpointId) -> bool {
         self.ceilings.get(&id.epoch).is_some_and(|ceiling| id.checkpoint <= *ceiling)
     }
 

@@ -3,13 +3,14 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
+use super::read::read_part;
 use super::{Expected, INDEX_ENTRY_LEN, Loaded, PartEntry, PartError, StateTable, load_part};
 use crate::codec::Reader;
 use crate::error::{Fault, Malformed};
 use crate::page::{
     Checksum, FileHeader, FileKind, HEADER_LEN, Pages, ReadAt, ReadError, Seal, SectionKind,
 };
-use crate::state::State;
+use crate::state::{Change, LoadError, State};
 
 /// Why a snapshot file cannot be opened.
 pub type SnapshotError<M> = ReadError<M>;
@@ -84,26 +85,47 @@ impl<R: ReadAt, C: Checksum> Snapshot<R, C> {
         part: PartEntry,
         state: &mut S,
     ) -> Result<Loaded, PartError<R::Error, S::Error>> {
-        let entry = self.table.states.get(usize::from(part.state));
-        let entry = entry.ok_or(Malformed::new(Fault::Identity, part.offset))?;
-        let header = *self.pages.header();
-        let expected = Expected {
-            part,
-            epoch: header.epoch,
-            checkpoint: header.checkpoint,
-            kind: entry.kind,
-            encoding: entry.encoding,
-            key: entry.key.view(),
-            field: entry.field.as_ref().map(|field| field.view()),
-            value: entry.value.view(),
-        };
+        let expected = expected(&self.table, self.pages.header(), part)?;
         load_part(&mut self.pages, &expected, state, &mut self.buffer, &mut self.spill)
+    }
+
+    /// Reads one part of this file and shows each of its rows once it has been checked.
+    ///
+    /// Verifies what [`load`](Self::load) does: blocks, head, every row against its schema, count
+    /// and digest. For tools, which have no state to load into.
+    pub fn rows<E>(
+        &mut self,
+        part: PartEntry,
+        row: impl FnMut(Change<'_>) -> Result<(), LoadError<E>>,
+    ) -> Result<Loaded, PartError<R::Error, E>> {
+        let expected = expected(&self.table, self.pages.header(), part)?;
+        read_part(&mut self.pages, &expected, &mut self.buffer, &mut self.spill, row)
     }
 
     /// Reads the whole file and compares its hash with its seal's.
     pub fn verify_hash(&mut self) -> Result<(), ReadError<R::Error>> {
         self.pages.verify_hash(&mut self.buffer)
     }
+}
+
+/// Returns what a part must be by the table and the header of its file.
+fn expected<'t>(
+    table: &'t StateTable,
+    header: &FileHeader,
+    part: PartEntry,
+) -> Result<Expected<'t>, Malformed> {
+    let entry = table.states.get(usize::from(part.state));
+    let entry = entry.ok_or(Malformed::new(Fault::Identity, part.offset))?;
+    Ok(Expected {
+        part,
+        epoch: header.epoch,
+        checkpoint: header.checkpoint,
+        kind: entry.kind,
+        encoding: entry.encoding,
+        key: entry.key.view(),
+        field: entry.field.as_ref().map(|field| field.view()),
+        value: entry.value.view(),
+    })
 }
 
 /// Reads a whole section that begins at `offset`: block after block of its kind.

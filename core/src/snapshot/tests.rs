@@ -10,7 +10,7 @@ use crate::error::{ErrorKind, StateError};
 use crate::key::{KeyGroup, KeyGroups};
 use crate::page::{BlockSize, FileHeader, FileKind, Portable};
 use crate::state::{
-    Change, Cut, Description, Descriptor, Form, Frozen, Kind, LoadError, RowWriter, SaveError,
+    Change, Cut, Description, Descriptor, Form, Frozen, Kind, LoadError, Op, RowWriter, SaveError,
     State, States, Visitor,
 };
 
@@ -164,6 +164,22 @@ fn rows_read_back_from_a_file_also_when_they_are_longer_than_a_block() {
     let many: Vec<(u32, &str)> = (0..3000).map(|n| (n, "some text")).collect();
     let mut texts = Texts::new(&many);
     assert_eq!(load(&save(&mut texts)).unwrap().rows, texts.rows);
+}
+
+#[test]
+fn the_rows_of_a_part_are_shown_to_whoever_has_no_state() {
+    let bytes = save(&mut Texts::new(&[(1, "one"), (300, "two")]));
+    let mut snapshot = Snapshot::open(&bytes[..], Portable).unwrap();
+    let part = snapshot.parts().unwrap()[0];
+    let mut rows = Vec::new();
+    let shown = snapshot.rows::<Never>(part, |Change { op, row }| {
+        rows.push((op, row.to_vec()));
+        Ok(())
+    });
+    assert_eq!(shown, Ok(Loaded { rows: 2, digest: part.digest }));
+    assert_eq!(rows, [(Op::Put, b"\x01\x03one".to_vec()), (Op::Put, b"\xac\x02\x03two".to_vec())]);
+    let other = PartEntry { digest: 0, ..part };
+    assert!(snapshot.rows::<Never>(other, |_| Ok(())).is_err());
 }
 
 #[test]
