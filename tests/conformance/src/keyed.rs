@@ -16,19 +16,24 @@
 //!
 //! # What Flink must test and these types rule out
 //!
-//! | behaviour of Flink | why it cannot occur |
-//! |---|---|
-//! | 4, 5, 16, 51: null as value, item, key or namespace | there is none; `Option` is a value like others |
-//! | 7, 51, 58, 61: reads that move the current key, a current key that was not set or stays changed, listeners to its changes | there is no current key: the place is an argument |
-//! | 3, 60: a default or stored object that the caller still holds and changes | a value moves into the store; a default is made for each use; what is lent cannot be changed |
-//! | 8: torn values under concurrent readers | a live state cannot be read while it is written to; others read what is frozen |
-//! | 35, 36, 37, 49, 57: changes through or under an iterator | iterating borrows the state, so that nothing can change; the change follows, with `update` |
-//! | 55: iterators that are not closed | there are none: keys are shown to a closure |
-//! | 39: comparing entries of two states | entries are plain pairs |
-//! | 31: a function that fails in `reduce` or `add` | it returns no error; one in `update` is returned, and what was changed before it stays |
-//! | 53: two handles to one state | the operator owns its states; opening a name again is an error |
-//! | 63, 64: registries of serializers | a type has one encoding, its own |
-//! | 80, 81, 82, 84, 86: snapshots to be cancelled or released, serializers shared with them | a frozen state owns what it needs; dropping it is all |
+//! - 4, 5, 16, 42, 51, null as value, item, key or namespace: there is none; `Option` is a value
+//!   like others.
+//! - 7, 51, 58, 61, reads that move the current key, one that was not set or stays changed,
+//!   listeners to it: there is no current key, the place is an argument.
+//! - 3, 60, a default or stored object that the caller still holds and changes: a value moves into
+//!   the store, a default is made for each use, and what is lent cannot be changed.
+//! - 8, torn values under concurrent readers: a live state cannot be read while it is written to;
+//!   others read what is frozen.
+//! - 35, 36, 37, 49, 57, changes through or under an iterator: iterating borrows the state, so that
+//!   nothing can change; the change follows, by `update` or `remove`.
+//! - 55, iterators that stay open: there are none, keys are shown to a closure.
+//! - 39, comparing entries of two states: entries are plain pairs.
+//! - 31, a function that fails in `reduce` or `add`: it returns no error. One in `update` is handed
+//!   to the caller, and what was changed before it stays.
+//! - 53, two handles to one state: the operator owns its states, opening a name again is an error.
+//! - 63, registries of serializers: a type has one encoding, its own.
+//! - 80, 81, 82, 84, 86, snapshots to be cancelled or released, serializers shared with them: what
+//!   is frozen owns what it needs, and dropping it is all.
 //!
 //! Elsewhere: 11 and 83 (time to live) with that room; 22, 23, 48 and 50 in the tests of the stores
 //! themselves; 62 with metrics; 109 to 112 in `holdwater::key`; 113 to 117 with the coordinator.
@@ -47,17 +52,21 @@ pub mod tapes;
 pub mod timers;
 pub mod value;
 
+mod alike;
 mod all;
 mod checkpoints;
+mod portability;
 mod read;
 mod spread;
 mod stage;
 mod tape;
 
+pub use alike::Alike;
 pub use all::All;
-pub use checkpoints::{Checkpoints, Content, contents};
-pub use stage::{Mode, Pair, Run, Sole, Stage};
-pub use tape::{Outcome, Step, Tape, any_tape, play};
+pub use checkpoints::{Checkpoints, Contents, contents};
+pub use portability::{agree, move_over};
+pub use stage::{MODES, Mode, Pair, Run, Sole, Stage};
+pub use tape::{Outcome, Step, any_tape, play};
 
 /// Makes a test of each behaviour of a store, in each mode. The argument makes the store of some
 /// groups: `keyed!(Heap::new);`
@@ -68,6 +77,7 @@ macro_rules! keyed {
             value:
                 keys_do_not_see_each_other,
                 keys_of_any_type_are_told_apart,
+                keys_of_one_digest_are_told_apart,
                 an_absent_value_is_none,
                 each_update_starts_from_a_default_of_its_own,
                 an_update_edits_what_is_there,
@@ -86,6 +96,7 @@ macro_rules! keyed {
             list:
                 an_absent_list_is_empty,
                 items_stay_in_their_order,
+                lists_of_one_digest_are_told_apart,
                 setting_replaces_the_list,
                 setting_to_nothing_drops_the_list,
                 dropped_lists_leave_no_row,
@@ -100,6 +111,7 @@ macro_rules! keyed {
                 fields_are_put_read_and_dropped,
                 entries_agree_with_single_reads,
                 fields_that_begin_like_others_do_not_mix,
+                fields_of_one_digest_are_told_apart,
                 an_update_edits_one_field,
                 a_map_of_many_fields_shows_each_once,
                 a_map_without_fields_takes_no_row,
@@ -122,6 +134,7 @@ macro_rules! keyed {
                 deleting_a_timer_deletes_it_alone,
                 times_of_any_sign_are_in_order,
                 timers_of_one_time_come_in_the_order_of_encoded_keys,
+                timers_of_one_digest_are_told_apart,
                 windows_have_timers_of_their_own,
                 a_mix_of_changes_keeps_the_order,
                 cleared_timers_do_not_fire;
@@ -131,7 +144,8 @@ macro_rules! keyed {
                 a_state_describes_itself,
                 a_key_of_another_task_is_refused,
                 a_row_of_another_group_is_not_loaded,
-                a_type_that_serializes_itself_is_stored_so;
+                a_type_that_serializes_itself_is_stored_so,
+                types_made_at_run_time_are_stored_by_their_schema;
             snapshots:
                 a_state_without_rows_writes_nothing,
                 what_was_not_accessed_is_in_the_next_checkpoints,
@@ -153,7 +167,9 @@ macro_rules! keyed {
                 a_chain_of_three_deltas_restores_each_moment,
                 a_removal_is_in_the_delta,
                 changed_lists_are_in_the_delta,
-                a_group_that_was_emptied_is_empty;
+                a_group_that_was_emptied_is_empty,
+                each_operation_of_a_delta_is_applied,
+                an_operation_that_does_not_fit_is_refused;
             rescaling:
                 tasks_double_and_halve,
                 tasks_change_to_uneven_shares,
@@ -165,7 +181,9 @@ macro_rules! keyed {
         }
     };
     (@modes $make:expr; $($list:tt)*) => {
-        fn store(groups: $crate::holdwater::key::KeyGroups) -> impl $crate::holdwater::state::Backend {
+        fn store(
+            groups: $crate::holdwater::key::KeyGroups,
+        ) -> impl $crate::holdwater::state::Backend {
             ($make)(groups)
         }
 

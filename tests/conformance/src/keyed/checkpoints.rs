@@ -20,8 +20,20 @@ pub struct Checkpoints {
 /// By name of the state and group: the parts to be loaded one after the other, and their files.
 type Chains = BTreeMap<(String, u16), Vec<(usize, PartEntry)>>;
 
-/// By name of the state and group: how many values, items and fields there are, and their digest.
-pub type Content = BTreeMap<(String, u16), (u64, u128)>;
+/// What states hold: equal for equal content, on whichever store.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Contents {
+    /// By name of the state and group: how many values, items and fields there are, and their
+    /// digest.
+    pub groups: BTreeMap<(String, u16), (u64, u128)>,
+}
+
+impl Contents {
+    /// Returns how many values, items and fields there are.
+    pub fn rows(&self) -> u64 {
+        self.groups.values().map(|(rows, _)| rows).sum()
+    }
+}
 
 impl Checkpoints {
     /// Returns the checkpoint that was completed last.
@@ -103,15 +115,15 @@ impl Checkpoints {
 }
 
 /// Returns what was frozen, all of it.
-pub fn contents<E: StateError>(frozen: &FrozenStates<E>) -> Content {
-    let mut contents = Content::new();
+pub fn contents<E: StateError>(frozen: &FrozenStates<E>) -> Contents {
+    let mut groups = BTreeMap::new();
     for (description, state) in frozen.states() {
         for group in frozen.groups().iter() {
             let content = written(description, |rows| state.scan(group, rows).unwrap());
-            contents.insert((description.name.to_string(), group.index()), content);
+            groups.insert((description.name.to_string(), group.index()), content);
         }
     }
-    contents
+    Contents { groups }
 }
 
 /// Returns how many rows `write` writes, and the sum of their digests.

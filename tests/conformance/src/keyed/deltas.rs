@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use holdwater::state::{Backend, Descriptor, List, Map, Shape, State, Timers, Value};
+use holdwater::state::{
+    Backend, Change, Descriptor, Form, List, LoadError, Map, Op, Shape, State, Timers, Value,
+};
 
 use super::all::{change, filled};
 use super::read::{entries, items, value};
@@ -83,7 +85,7 @@ pub fn no_base_yields_everything<B: Backend>(run: &Run<B>) {
     let written = states.checkpoints().parts_written(frozen.cut().checkpoint);
     let sum: u64 =
         written.inspect(|part| assert_eq!(part.shape, Shape::Full)).map(|p| p.rows).sum();
-    assert_eq!(sum, all.values().map(|(rows, _)| rows).sum());
+    assert_eq!(sum, all.rows());
 }
 
 /// 92, 119: what did not change since the base is not written again, also after a restore.
@@ -190,4 +192,70 @@ pub fn a_group_that_was_emptied_is_empty<B: Backend>(run: &Run<B>) {
     state.put(run.at(1), 2).unwrap();
     state.turn();
     assert_eq!(value(&state.0, run.at(1)), Some(2));
+}
+
+/// 92: each operation that a delta can hold is applied, also to what is not there.
+pub fn each_operation_of_a_delta_is_applied<B: Backend>(run: &Run<B>) {
+    let mut states = filled(run);
+    states.turn();
+    let one = [1];
+    apply(&mut states.texts, Op::Put, &[&one[..], b"\x03new"]).unwrap();
+    apply(&mut states.texts, Op::Remove, &[&[2]]).unwrap();
+    apply(&mut states.texts, Op::Remove, &[&[99]]).unwrap();
+    let fixed = [&1u64.to_le_bytes()[..], &[1]].concat();
+    apply(&mut states.numbers, Op::Put, &[&fixed, &[1], &7u32.to_le_bytes()]).unwrap();
+    apply(&mut states.numbers, Op::Keep, &[&fixed, &[1]]).unwrap();
+    apply(&mut states.numbers, Op::Put, &[&fixed, &[1], &8u32.to_le_bytes()]).unwrap();
+    apply(&mut states.amounts, Op::Remove, &[&one, &[2], b"\x01a\x01z"]).unwrap();
+    apply(&mut states.amounts, Op::Clear, &[&[2]]).unwrap();
+    apply(&mut states.amounts, Op::Clear, &[&[99]]).unwrap();
+    apply(&mut states.amounts, Op::Put, &[&[2], &[1], b"\x01c\x02"]).unwrap();
+    apply(&mut states.timers, Op::Clear, &[&1u64.to_le_bytes()]).unwrap();
+    let two = 2u64.to_le_bytes();
+    apply(&mut states.timers, Op::Put, &[&two, &[1], &30i64.to_le_bytes()]).unwrap();
+    apply(&mut states.timers, Op::Remove, &[&two, &[1], &20i64.to_le_bytes()]).unwrap();
+    states.turn();
+    assert_eq!(value(&states.texts, run.at(1)), Some("new".into()));
+    assert_eq!(value(&states.texts, run.at(2)), None);
+    assert_eq!(items(&states.numbers, run.at::<u64>(1).within(1)), [1, 8]);
+    assert_eq!(entries(&states.amounts, run.at(1)), BTreeMap::from([("b".into(), 2)]));
+    assert_eq!(entries(&states.amounts, run.at(2)), BTreeMap::from([("c".into(), 1)]));
+    assert_eq!(states.timers.next().unwrap(), Some(30));
+    apply(&mut states.numbers, Op::Keep, &[&fixed, &[0]]).unwrap();
+    assert_eq!(items(&states.numbers, run.at::<u64>(1).within(1)), []);
+    states.turn();
+    assert_eq!(states.numbers.rows(), 2);
+}
+
+/// 99, 100: an operation that is none of the kind of state, that keeps more items than there are,
+/// or whose row goes on behind its end, is refused.
+pub fn an_operation_that_does_not_fit_is_refused<B: Backend>(run: &Run<B>) {
+    let mut states = filled(run);
+    states.turn();
+    let eight = 1u64.to_le_bytes();
+    let list = [&eight[..], &[1]].concat();
+    let refused = [
+        apply(&mut states.texts, Op::Clear, &[&[1]]).is_err(),
+        apply(&mut states.texts, Op::Keep, &[&[1], &[1]]).is_err(),
+        apply(&mut states.texts, Op::Remove, &[&[1], &[1]]).is_err(),
+        apply(&mut states.texts, Op::Put, &[&[1], b"\x01x\x00"]).is_err(),
+        apply(&mut states.texts, Op::Put, &[&[1], b"\x02x"]).is_err(),
+        apply(&mut states.numbers, Op::Clear, &[&list]).is_err(),
+        apply(&mut states.numbers, Op::Keep, &[&list, &[5]]).is_err(),
+        apply(&mut states.numbers, Op::Put, &[&list, &[2], &[0; 4]]).is_err(),
+        apply(&mut states.amounts, Op::Keep, &[&[1], &[1]]).is_err(),
+        apply(&mut states.amounts, Op::Put, &[&[1], &[2], b"\x01c\x02"]).is_err(),
+        apply(&mut states.timers, Op::Keep, &[&eight, &[1]]).is_err(),
+        apply(&mut states.timers, Op::Put, &[&eight, &[1], &[0; 7]]).is_err(),
+    ];
+    assert_eq!(refused, [true; 12]);
+}
+
+/// Applies a row of the key 1, or of the key that it begins with.
+fn apply<S: State>(state: &mut S, op: Op, row: &[&[u8]]) -> Result<(), LoadError<S::Error>> {
+    let row = row.concat();
+    let key = u64::from(row.first().copied().unwrap_or_default());
+    let group = state.groups().locate::<u64>(key).group();
+    let form = Form::own(state.description().encoding);
+    state.load(group, Change { op, row: &row }, &form)
 }

@@ -8,7 +8,7 @@ use holdwater::state::{Backend, Descriptor, List, State};
 
 use super::read::{items, list_keys, rows};
 use super::spread::{SPREAD, Spread};
-use super::{Run, Sole};
+use super::{Alike, Run, Sole};
 
 /// Opens a list state.
 macro_rules! open {
@@ -39,6 +39,28 @@ pub fn items_stay_in_their_order<B: Backend>(run: &Run<B>) {
     state.turn();
     assert_eq!(items(&state.0, run.at("a")), (0..40).collect::<Vec<_>>());
     assert_eq!(items(&state.0, run.at("b")), (61..=100).rev().collect::<Vec<_>>());
+}
+
+/// 14: the lists of keys whose digests are equal are told apart.
+pub fn lists_of_one_digest_are_told_apart<B: Backend>(run: &Run<B>) {
+    let mut state = open!(run, Alike, u32);
+    for item in 0..60 {
+        state.push(run.at(Alike(item % 7)), item).unwrap();
+    }
+    state.turn();
+    state.remove(run.at(Alike(2))).unwrap();
+    state.set(run.at(Alike(3)), [1]).unwrap();
+    state.merge(run.at(Alike(4)), &[run.at(Alike(0)), run.at(Alike(6))]).unwrap();
+    state.push(run.at(Alike(5)), 100).unwrap();
+    state.turn();
+    let of = |key: u32| (0..60).filter(move |item| item % 7 == key);
+    assert_eq!(items(&state.0, run.at(Alike(1))), of(1).collect::<Vec<_>>());
+    assert_eq!(items(&state.0, run.at(Alike(2))), []);
+    assert_eq!(items(&state.0, run.at(Alike(3))), [1]);
+    let joined = of(4).chain(of(0)).chain(of(6));
+    assert_eq!(items(&state.0, run.at(Alike(4))), joined.collect::<Vec<_>>());
+    assert_eq!(items(&state.0, run.at(Alike(5))), of(5).chain([100]).collect::<Vec<_>>());
+    assert_eq!((rows(&state.0), list_keys(&state.0).len()), (4, 4));
 }
 
 /// 14: setting a list replaces it, by a longer or a shorter one.

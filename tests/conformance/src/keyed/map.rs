@@ -7,7 +7,7 @@ use holdwater::key::In;
 use holdwater::state::{Backend, Descriptor, Loan, Map, State};
 
 use super::read::{entries, map_keys, rows};
-use super::{Run, Sole};
+use super::{Alike, Run, Sole};
 
 /// Opens a map state.
 macro_rules! open {
@@ -70,6 +70,30 @@ pub fn fields_that_begin_like_others_do_not_mix<B: Backend>(run: &Run<B>) {
             expected.map(|field| (field.into(), format!("{key}/{field}"))).collect();
         assert_eq!(entries(&state.0, run.at(key)), expected, "{key}");
     }
+}
+
+/// 34: keys and fields whose digests are equal are told apart.
+pub fn fields_of_one_digest_are_told_apart<B: Backend>(run: &Run<B>) {
+    let mut state = open!(run, Alike, Alike, u32);
+    let place = |number: u32| (run.at::<Alike>(Alike(number % 5)), Alike(number / 5));
+    for number in 0..60 {
+        let (at, field) = place(number);
+        assert!(state.put(at, field, number).unwrap());
+    }
+    state.turn();
+    for number in (0..60).step_by(4) {
+        let (at, field) = place(number);
+        assert!(state.remove(at, field).unwrap());
+    }
+    state.remove_all(run.at(Alike(3))).unwrap();
+    state.turn();
+    for number in 0..60 {
+        let (at, field) = place(number);
+        let left = number % 4 != 0 && number % 5 != 3;
+        let found = state.get(at, field).unwrap().map(Loan::into_owned);
+        assert_eq!(found, left.then_some(number));
+    }
+    assert_eq!((rows(&state.0), map_keys(&state.0).len()), (4, 4));
 }
 
 /// 37: an update edits the value of one field, and makes it where there is none.

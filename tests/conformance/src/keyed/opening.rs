@@ -1,15 +1,18 @@
 //! Opening states, and whose keys they take: flink.md 4.5.
 
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use holdwater::error::{ErrorKind, StateError};
 use holdwater::key::{KeyGroup, KeyGroups};
+use holdwater::schema::{Leaf, StoredSchema};
 use holdwater::state::{Backend, Change, Descriptor, Form, List, LoadError, Map, Op, State, Value};
 use postcard_schema_ng::Schema;
 use postcard_schema_ng::schema::DataModelType;
+use serde::ser::SerializeTuple;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::read::value;
+use super::read::{value, values};
 use super::{All, Run, Sole};
 
 /// 53: a name is opened once: with another kind, another type, or again, it is refused as a
@@ -110,6 +113,53 @@ pub fn a_type_that_serializes_itself_is_stored_so<B: Backend>(run: &Run<B>) {
     state.put(run.at(1), Masked(7)).unwrap();
     state.turn();
     assert_eq!(value(&state.0, run.at(1)), Some(Masked(7)));
+}
+
+/// 63, 64: keys and values whose shape is known at run time only are stored by their schema.
+pub fn types_made_at_run_time_are_stored_by_their_schema<B: Backend>(run: &Run<B>) {
+    let mut state = run.open(|store| {
+        let text = StoredSchema::leaf(Leaf::String);
+        let pair = StoredSchema::fields([("first", &text), ("second", &text)]).unwrap();
+        let triple = StoredSchema::fields([("a", &text), ("b", &text), ("c", &text)]).unwrap();
+        let descriptor = Descriptor::<Texts, Texts>::new("texts");
+        Ok(Sole(store.value(descriptor.key_schema(pair).value_schema(triple))?))
+    });
+    let texts = |texts: &[&str]| Texts(texts.iter().copied().map(String::from).collect());
+    let keys = [texts(&["a", ""]), texts(&["", "a"]), texts(&["aa", "b"])];
+    for (number, key) in keys.iter().enumerate() {
+        let number = number.to_string();
+        state.put(run.at(key), texts(&[&number, "x", ""])).unwrap();
+        state.turn();
+    }
+    state.update(run.at(&keys[1]), || texts(&[]), |value| value.0[2].push('!')).unwrap();
+    state.turn();
+    assert_eq!(value(&state.0, run.at(&keys[0])), Some(texts(&["0", "x", ""])));
+    assert_eq!(value(&state.0, run.at(&keys[1])), Some(texts(&["1", "x", "!"])));
+    assert_eq!(values(&state.0).into_keys().collect::<BTreeSet<_>>(), keys.into());
+}
+
+/// A struct of texts, as many as its schema says.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+struct Texts(Vec<String>);
+
+holdwater::key!(Texts);
+
+impl Schema for Texts {
+    const SCHEMA: &'static DataModelType = <Vec<String>>::SCHEMA;
+}
+
+impl Serialize for Texts {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut tuple = serializer.serialize_tuple(self.0.len())?;
+        self.0.iter().try_for_each(|text| tuple.serialize_element(text))?;
+        tuple.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for Texts {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Vec::deserialize(deserializer).map(Self)
+    }
 }
 
 /// A number that is stored with its bits turned over.

@@ -19,6 +19,10 @@ pub enum Mode {
     IncrementalRestored,
 }
 
+/// All modes.
+pub const MODES: [Mode; 4] =
+    [Mode::Full, Mode::FullRestored, Mode::Incremental, Mode::IncrementalRestored];
+
 impl Mode {
     /// Returns whether checkpoints are deltas.
     pub const fn is_incremental(self) -> bool {

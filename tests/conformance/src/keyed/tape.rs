@@ -7,9 +7,10 @@ use holdwater::snapshot::FrozenStates;
 use holdwater::state::{Backend, List, Map, State, Timers, Value};
 use proptest::collection::vec;
 use proptest::prelude::*;
+use proptest::test_runner::{Config, RngSeed, TestRunner};
 
 use super::read::{entries, items, map_keys, values};
-use super::{All, Content, Run, Stage, contents};
+use super::{All, Contents, Run, Stage, contents};
 
 /// One step.
 #[derive(Clone, Debug)]
@@ -61,11 +62,8 @@ pub enum Outcome {
     Unknown,
 }
 
-/// Steps to be played to a store.
-pub type Tape = Vec<Step>;
-
 /// Returns a strategy for tapes of up to `steps` steps.
-pub fn any_tape(steps: usize) -> impl Strategy<Value = Tape> {
+pub fn any_tape(steps: usize) -> impl Strategy<Value = Vec<Step>> {
     let key = || 0u64..6;
     let window = || 0u8..3;
     let name = || prop::sample::select(vec!["", "a", "b", "ab"]).prop_map(String::from);
@@ -83,8 +81,8 @@ pub fn any_tape(steps: usize) -> impl Strategy<Value = Tape> {
         6 => (key(), window(), any::<u32>()).prop_map(|(key, at, item)| Step::Push(key, at, item)),
         2 => (key(), window(), numbers()).prop_map(|(key, at, items)| Step::Set(key, at, items)),
         2 => (key(), window(), vec(window(), 0..3)).prop_map(|(k, to, of)| Step::Merge(k, to, of)),
-        4 => (key(), name(), any::<i64>()).prop_map(|(key, f, value)| Step::PutField(key, f, value)),
-        4 => (key(), name(), any::<i64>()).prop_map(|(key, f, value)| Step::AddField(key, f, value)),
+        4 => (key(), name(), any::<i64>()).prop_map(|(key, f, new)| Step::PutField(key, f, new)),
+        4 => (key(), name(), any::<i64>()).prop_map(|(key, f, more)| Step::AddField(key, f, more)),
         2 => (key(), name()).prop_map(|(key, field)| Step::RemoveField(key, field)),
         1 => key().prop_map(Step::RemoveFields),
         4 => (key(), time()).prop_map(|(key, time)| Step::Register(key, time)),
@@ -98,11 +96,22 @@ pub fn any_tape(steps: usize) -> impl Strategy<Value = Tape> {
     vec(step, 0..steps)
 }
 
+/// Calls `test` with so many tapes, the same ones for the same seed; shortens one that fails.
+pub(super) fn each(tapes: u32, seed: u64, test: impl Fn(&[Step])) {
+    let rng_seed = RngSeed::Fixed(seed);
+    let config = Config { cases: tapes, failure_persistence: None, rng_seed, ..Config::default() };
+    let tested = TestRunner::new(config).run(&any_tape(STEPS_MAX), |tape| {
+        test(&tape);
+        Ok(())
+    });
+    tested.unwrap_or_else(|failure| panic!("{failure}"));
+}
+
 /// Plays `tape` to a store, compares every read with the truth, and returns what was frozen.
 ///
 /// What is frozen stays as it was until it is saved, up to three checkpoints at a time; what was
 /// saved is restored and compared.
-pub fn play<B: Backend>(run: &Run<B>, tape: &[Step]) -> Vec<Content> {
+pub fn play<B: Backend>(run: &Run<B>, tape: &[Step]) -> Vec<Contents> {
     let mut player = Player {
         run,
         states: run.open(All::open),
@@ -136,13 +145,13 @@ struct Player<'r, B: Backend> {
     truth: Truth,
     frozen: VecDeque<Moment<B::Error>>,
     completed: Option<(u64, Truth)>,
-    saved: Vec<Content>,
+    saved: Vec<Contents>,
 }
 
 /// What was frozen, and what it must hold.
 struct Moment<E> {
     frozen: FrozenStates<E>,
-    content: Content,
+    contents: Contents,
     truth: Truth,
 }
 
@@ -247,20 +256,20 @@ impl<B: Backend> Player<'_, B> {
             self.save(Outcome::Unknown);
         }
         let frozen = self.states.freeze();
-        let (content, truth) = (contents(&frozen), self.truth.clone());
-        self.frozen.push_back(Moment { frozen, content, truth });
+        let (contents, truth) = (contents(&frozen), self.truth.clone());
+        self.frozen.push_back(Moment { frozen, contents, truth });
     }
 
     /// Saves what was frozen first.
     fn save(&mut self, outcome: Outcome) {
         let Some(moment) = self.frozen.pop_front() else { return };
-        assert_eq!(contents(&moment.frozen), moment.content, "what was frozen has changed");
+        assert_eq!(contents(&moment.frozen), moment.contents, "what was frozen has changed");
         self.states.save(&moment.frozen);
         let checkpoint = moment.frozen.cut().checkpoint;
         let mut restored = self.states.restored(checkpoint);
         moment.truth.compare(self.run, &restored);
-        assert_eq!(contents(&self.states.freeze_other(&mut restored)), moment.content);
-        self.saved.push(moment.content);
+        assert_eq!(contents(&self.states.freeze_other(&mut restored)), moment.contents);
+        self.saved.push(moment.contents);
         match outcome {
             Outcome::Completed => {
                 self.states.complete(checkpoint);
@@ -316,6 +325,9 @@ impl Truth {
         assert_eq!(states.timers.next().unwrap(), next);
     }
 }
+
+/// How many steps a tape has at most.
+const STEPS_MAX: usize = 80;
 
 /// How many checkpoints are in flight at most.
 const FROZEN_MAX: usize = 3;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use holdwater::key::In;
 use holdwater::state::{Backend, Descriptor, State, TimeDomain, Timers};
 
-use super::{Run, Sole};
+use super::{Alike, Run, Sole};
 
 /// Opens timers.
 macro_rules! open {
@@ -103,6 +103,24 @@ pub fn timers_of_one_time_come_in_the_order_of_encoded_keys<B: Backend>(run: &Ru
     }
     // A text stands behind its length.
     assert_eq!(fired, ["", "a", "b", "bb", &low, &high]);
+}
+
+/// 67, 68: timers of keys whose digests are equal are told apart.
+pub fn timers_of_one_digest_are_told_apart<B: Backend>(run: &Run<B>) {
+    let mut timers = open!(run, Alike);
+    for number in (0..20).rev() {
+        assert!(timers.register(run.at(Alike(number)), i64::from(number % 2)).unwrap());
+    }
+    timers.turn();
+    assert!(!timers.delete(run.at(Alike(3)), 0).unwrap());
+    assert!(timers.delete(run.at(Alike(3)), 1).unwrap());
+    timers.turn();
+    let mut fired = Vec::new();
+    while let Some(timer) = timers.take(1).unwrap() {
+        fired.push(timer.key.0);
+    }
+    let evens = (0..20).step_by(2);
+    assert_eq!(fired, evens.chain([1]).chain((5..20).step_by(2)).collect::<Vec<_>>());
 }
 
 /// 169, 171: the windows of a key have timers of their own.

@@ -7,7 +7,7 @@ use holdwater::key::{In, KeyGroup};
 use holdwater::state::{Backend, Descriptor, State, Value};
 
 use super::read::{rows, value, values};
-use super::{Pair, Run, Sole};
+use super::{Alike, Pair, Run, Sole};
 
 /// Opens a value state; the types follow from its use.
 macro_rules! open {
@@ -55,6 +55,25 @@ pub fn keys_of_any_type_are_told_apart<B: Backend>(run: &Run<B>) {
     assert_eq!(value(&pairs.0, run.at((-1, 'x'))), Some(1));
     assert_eq!(value(&pairs.0, run.at((1, 'x'))), Some(2));
     assert_eq!(value(&unit.0, run.at(())), Some(6));
+}
+
+/// 1: keys whose digests are equal are told apart.
+pub fn keys_of_one_digest_are_told_apart<B: Backend>(run: &Run<B>) {
+    let mut state = open!(run, Alike, u32);
+    for number in 0..40 {
+        state.put(run.at(Alike(number)), number).unwrap();
+    }
+    state.turn();
+    for number in (0..40).step_by(3) {
+        state.remove(run.at(Alike(number))).unwrap();
+        state.update(run.at(Alike(number + 1)), || 0, |value| *value += 100).unwrap();
+    }
+    state.turn();
+    for number in 0..40 {
+        let expected = [None, Some(number + 100), Some(number)][number as usize % 3];
+        assert_eq!(value(&state.0, run.at(Alike(number))), expected);
+    }
+    assert_eq!(rows(&state.0), 27);
 }
 
 /// 2: a key without a value has none.
