@@ -116,6 +116,10 @@ impl Recovery {
     pub fn reply(&mut self, reply: Reply) {
         let Some(request) = self.asked.take() else { panic!("a reply answers a request") };
         match (&mut self.step, reply) {
+            // Without it, what a later epoch did not start from could come to life again.
+            (Step::ReadRecords, Reply::NotDone | Reply::Unknown) => {
+                self.fail(RecoveryError::Storage(request));
+            }
             (Step::ReadRecords, reply) => self.take_record(reply),
             (Step::ReadManifests, reply) => self.take_manifest(reply),
             (Step::Sweep(clean), reply) => {

@@ -119,6 +119,25 @@ fn a_damaged_file_falls_back_to_a_checkpoint_that_does_not_share_it() {
 }
 
 #[test]
+fn a_record_that_cannot_be_read_ends_the_recovery() {
+    let disk = run(run(Disk::default(), Start::Resume, 2), Start::Resume, 1);
+    let mut recovery = Recovery::new(JOB, Start::Resume);
+    let mut performer = Performer::new(disk);
+    let unreadable = Request::Read(ObjectId::record(2));
+    let error = loop {
+        match recovery.poll() {
+            Some(RecoveryCommand::Storage(request)) if request == unreadable => {
+                recovery.reply(crate::storage::Reply::NotDone);
+            }
+            Some(RecoveryCommand::Storage(request)) => recovery.reply(performer.perform(&request)),
+            Some(RecoveryCommand::Failed(error)) => break error,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(error, RecoveryError::Storage(unreadable));
+}
+
+#[test]
 fn a_directory_with_checkpoints_never_starts_fresh_by_itself() {
     let mut disk = run(Disk::default(), Start::Resume, 2);
     disk.rot(id(1, 1).manifest());
