@@ -1,7 +1,7 @@
 //! Checkpoints of one state: saved as files, restored from chains of parts.
 
 use std::collections::BTreeMap;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use holdwater::error::StateError;
 use holdwater::key::KeyGroups;
@@ -21,7 +21,7 @@ impl<S: State> States for One<'_, S> {
 }
 
 /// A file, and one of its parts.
-pub(crate) type Link = (Rc<Vec<u8>>, PartEntry);
+pub(crate) type Link = (Arc<Vec<u8>>, PartEntry);
 
 /// A saved checkpoint: of each group, the parts that make it up.
 #[derive(Clone, Default)]
@@ -58,7 +58,7 @@ pub(crate) fn save<E: StateError>(
     };
     let mut buffer = vec![0; header.block.bytes()];
     let saved = frozen.save(header, "test", Vec::new(), &mut buffer, Portable).unwrap();
-    let file = Rc::new(saved.out);
+    let file = Arc::new(saved.out);
     let mut chains = BTreeMap::new();
     for (group, report) in &saved.states[0].groups {
         let before = || base.and_then(|base| base.chains.get(group)).cloned().unwrap_or_default();
