@@ -9,7 +9,7 @@ use holdwater::manifest::{FileEntry, Manifest, OperatorEntry, Part, PartShape, S
 use holdwater::page::{Portable, ReadAt, ReadError};
 use holdwater::rescale;
 use holdwater::snapshot::{PartEntry, PartError, Snapshot};
-use holdwater::state::{Shape, State, States, Visitor};
+use holdwater::state::{LoadError, Shape, State, States, Visitor};
 use holdwater::storage::{Failure, ObjectId, Storage};
 
 use crate::error::{Damage, EngineError};
@@ -216,7 +216,8 @@ fn unread<E: std::error::Error + Send + Sync + 'static>(
 
 fn refused<M, E>(file: ObjectId, section: &Section<'_>, error: PartError<M, E>) -> LoadFailed
 where
-    PartError<M, E>: StateError,
+    M: std::error::Error + Send + Sync + 'static,
+    E: StateError,
 {
     if error.kind() == ErrorKind::Corrupt {
         let malformed = match &error {
@@ -226,8 +227,17 @@ where
         let section = section.to_string();
         return LoadFailed::Damaged(Damage { file, section, malformed });
     }
-    let section = section.to_string();
-    LoadFailed::Failed(EngineError::NotLoaded { file, section, error: Box::new(error) })
+    match error {
+        // The error as it is: whoever chose the store knows it.
+        PartError::Row(LoadError::State(error), offset) => {
+            let section = format!("{section}, block at byte {offset}");
+            LoadFailed::Failed(EngineError::NotLoaded { file, section, error: Box::new(error) })
+        }
+        error => {
+            let section = section.to_string();
+            LoadFailed::Failed(EngineError::NotLoaded { file, section, error: Box::new(error) })
+        }
+    }
 }
 
 /// A snapshot file in a storage.
