@@ -70,7 +70,7 @@ pub fn run(run: &Run) -> Result<u8, Failure> {
     let mut report = Report::new(run.progress);
     let ended = threads::run(job, &mut report);
     report.end();
-    let summary = ended.map_err(failures::of_engine)?;
+    let summary = ended.map_err(|error| failures::of_engine(error, run.checkpoints.as_deref()))?;
     if summary.ended == Ended::Finished {
         write_results(run, results)?;
     }

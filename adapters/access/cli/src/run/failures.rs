@@ -1,8 +1,9 @@
 //! Turns what ends a job into what the command line says, with its exit code.
 
 use std::error::Error;
+use std::path::Path;
 
-use holdwater::checkpoint::RecoveryError;
+use holdwater::checkpoint::{RecoveryError, Skipped};
 use holdwater::error::{ErrorKind, StateError};
 use holdwater::rescale::Misfit;
 use holdwater_files::LockError;
@@ -11,9 +12,14 @@ use holdwater_threads::EngineError;
 
 use crate::failure::Failure;
 
-/// Says why the engine has ended the job.
-pub(super) fn of_engine(error: EngineError) -> Failure {
+/// Says why the engine has ended the job, whose checkpoints are in `directory`.
+pub(super) fn of_engine(error: EngineError, directory: Option<&Path>) -> Failure {
     let text = error.to_string();
+    // What the checkpoints have, and what to do about it here.
+    let foreign = |what: &str| {
+        let directory = directory.unwrap_or(Path::new("")).display();
+        Failure::Foreign(format!("{directory}: {what}; give another directory, or --fresh"))
+    };
     match error {
         EngineError::Operator { error, .. }
         | EngineError::Sink { error }
@@ -24,19 +30,34 @@ pub(super) fn of_engine(error: EngineError) -> Failure {
         },
         EngineError::Recovery { recovery, .. } => match recovery {
             RecoveryError::Newer(_) => Failure::Newer(text),
-            RecoveryError::NoneIntact(_) => Failure::Corrupt(text),
+            RecoveryError::NoneIntact(skipped) => {
+                Failure::Corrupt(none_intact(&skipped, directory))
+            }
             RecoveryError::Fenced { .. } => Failure::Busy(text),
             _ => Failure::Data(text),
         },
         EngineError::Damaged(_) => Failure::Corrupt(text),
         EngineError::Misfit { misfit: Misfit::Parallelism { .. }, .. } => Failure::Usage(text),
+        EngineError::OtherJob { id, .. } => foreign(&format!(
+            "checkpoint {id} is of a job with another key, other SPECs or other inputs"
+        )),
         EngineError::Misfit { .. }
         | EngineError::NoSuchOperator { .. }
         | EngineError::NoSuchState { .. }
-        | EngineError::OtherJob { .. }
-        | EngineError::OtherKind { .. } => Failure::Foreign(format!("{text}; or give --fresh")),
+        | EngineError::OtherKind { .. } => foreign(&text),
         _ => Failure::Data(text),
     }
+}
+
+fn none_intact(skipped: &[Skipped], directory: Option<&Path>) -> String {
+    let directory = directory.unwrap_or(Path::new("")).display();
+    let damages: Vec<_> =
+        skipped.iter().map(|skipped| format!("{}: {}", skipped.id, skipped.damage)).collect();
+    format!(
+        "{directory} has no intact checkpoint ({}); put a copy of it in place, or give --fresh to \
+         start anew",
+        damages.join("; ")
+    )
 }
 
 /// Says why a store cannot go on.

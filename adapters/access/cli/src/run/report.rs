@@ -12,6 +12,8 @@ use crate::arguments::Progress;
 pub(super) struct Report {
     bar: ProgressBar,
     newest: Option<(String, Instant)>,
+    /// Checkpoints that were passed over, and why, until it is known which one they give way to.
+    skipped: Vec<String>,
 }
 
 impl Report {
@@ -23,7 +25,7 @@ impl Report {
         };
         let style = ProgressStyle::with_template("{spinner} {human_pos} rows, {per_sec}{msg}");
         bar.set_style(style.expect("the template is sound"));
-        Self { bar, newest: None }
+        Self { bar, newest: None, skipped: Vec::new() }
     }
 
     /// Ends the line of progress.
@@ -61,6 +63,10 @@ impl Observer for Report {
                 self.show_newest();
             }
             Event::Running { restored: Some(manifest), rows, duration } => {
+                for skipped in std::mem::take(&mut self.skipped) {
+                    let id = manifest.id;
+                    self.line(&format!("warning: {skipped}; going on from checkpoint {id}"));
+                }
                 self.line(&format!(
                     "resumed from checkpoint {}: {rows} rows in {:.1} s",
                     manifest.id,
@@ -71,9 +77,7 @@ impl Observer for Report {
                 self.bar.set_position(*rows);
                 self.show_newest();
             }
-            Event::Skipped(skipped) => {
-                self.line(&format!("warning: {skipped}; going on from the one before"));
-            }
+            Event::Skipped(skipped) => self.skipped.push(skipped.to_string()),
             Event::Warned { warning, error } => {
                 let error = error.map_or(String::new(), |error| format!(": {error}"));
                 self.line(&format!("warning: {warning}{error}"));
