@@ -91,7 +91,13 @@ pub struct Run {
     #[arg(long, help_heading = "Checkpoints")]
     pub sync_snapshots: bool,
     /// Start from this checkpoint: a directory, DIR@ID as list prints it, or a manifest
-    #[arg(long, value_name = "CHECKPOINT", conflicts_with = "fresh", help_heading = "Checkpoints")]
+    #[arg(
+        long,
+        value_name = "CHECKPOINT",
+        requires = "checkpoints",
+        conflicts_with = "fresh",
+        help_heading = "Checkpoints"
+    )]
     pub from: Option<String>,
     /// Start anew beside the checkpoints that are there; they are kept but never resumed
     #[arg(long, help_heading = "Checkpoints")]
@@ -444,7 +450,8 @@ mod tests {
             (&format!("{JOB} --key-groups 32769"), "--key-groups"),
             (&format!("{JOB} --retain 0"), "--retain"),
             (&format!("{JOB} --rate 0"), "--rate"),
-            (&format!("{JOB} --fresh --from dir"), "--from"),
+            (&format!("{JOB} --checkpoints dir --fresh --from dir"), "--from"),
+            (&format!("{JOB} --from dir"), "--checkpoints"),
             (&format!("{JOB} --checkpoint-every 5"), "10000rows or 5s"),
             (&format!("{JOB} --memory-limit 5x"), "512MiB"),
             (&format!("{JOB} --format xml"), "csv, jsonl"),

@@ -55,7 +55,8 @@ fn one(directory: &Path, id: CheckpointId) -> Result<Found, Failure> {
     Ok(Found { manifest, files })
 }
 
-fn newest(directory: &Path) -> Result<Found, Failure> {
+/// Finds the newest intact checkpoint in a directory, without locking it.
+pub fn newest(directory: &Path) -> Result<Found, Failure> {
     let mut files = open(directory)?;
     let mut ids = Vec::new();
     files

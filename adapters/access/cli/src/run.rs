@@ -85,13 +85,25 @@ fn options(run: &Run, signals: &Signals) -> Result<Options, Failure> {
         Guarantee::ExactlyOnce => barrier::Guarantee::ExactlyOnce,
         Guarantee::AtLeastOnce => barrier::Guarantee::AtLeastOnce,
     };
+    let key_groups = run.key_groups(stored_key_groups(run));
     if let Some(parallelism) = run.parallelism {
-        check_parallelism(parallelism, run.key_groups(None))?;
+        check_parallelism(parallelism, key_groups)?;
         options.parallelism = u16::try_from(parallelism.get()).unwrap_or(u16::MAX);
     }
     // As many as there are cores is a wish, not an order.
-    options.parallelism = options.parallelism.min(run.key_groups.unwrap_or(u16::MAX));
+    options.parallelism = options.parallelism.min(key_groups);
     Ok(options)
+}
+
+/// Returns the number of key groups that the job has in the checkpoint it goes on from, as far as
+/// that can be told before anything is locked: restoring looks again.
+fn stored_key_groups(run: &Run) -> Option<u16> {
+    if run.fresh {
+        return None;
+    }
+    let own = checkpoint::newest(run.checkpoints.as_deref()?);
+    let found = own.or_else(|error| run.from.as_deref().map_or(Err(error), checkpoint::find));
+    Some(found.ok()?.manifest.key_groups)
 }
 
 fn open_inputs(run: &Run, plan: &Arc<Plan>) -> Result<Vec<threads::Input<RowSource>>, Failure> {
