@@ -2,7 +2,9 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::fd::AsFd;
 use std::path::Path;
+use std::time::Duration;
 
 use postcard_schema_ng::Schema;
 use serde::{Deserialize, Serialize};
@@ -82,15 +84,18 @@ impl Input {
         bad_rows: BadRows,
     ) -> Result<Self, Failure> {
         let format = format.unwrap_or_else(|| Format::of(path));
-        let name = path.display().to_string();
-        if name == "-" {
-            let stdin = Box::new(io::stdin());
-            return Self::from_reader("standard input", stdin, format, selection, bad_rows);
-        }
-        let cannot = |source| Failure::io(format!("cannot read {name}"), source);
-        let file = File::open(path).map_err(cannot)?;
-        let regular = file.metadata().map_err(cannot)?.is_file();
-        let source = if regular { Source::File(file) } else { Source::Pipe(Box::new(file)) };
+        let stdin = path == Path::new("-");
+        let name = if stdin { "standard input".to_owned() } else { path.display().to_string() };
+        let open = || {
+            if stdin {
+                let stdin = io::stdin().as_fd().try_clone_to_owned()?;
+                return Ok(Source::Pipe(File::from(stdin)));
+            }
+            let file = File::open(path)?;
+            let regular = file.metadata()?.is_file();
+            Ok(if regular { Source::File(file) } else { Source::Pipe(file) })
+        };
+        let source = open().map_err(|source| Failure::io(format!("cannot read {name}"), source))?;
         Self::begin(name, Stream::new(source), format, selection, bad_rows)
     }
 
@@ -102,7 +107,7 @@ impl Input {
         selection: &Selection,
         bad_rows: BadRows,
     ) -> Result<Self, Failure> {
-        let stream = Stream::new(Source::Pipe(reader));
+        let stream = Stream::new(Source::Reader(reader));
         Self::begin(name.to_owned(), stream, format, selection, bad_rows)
     }
 
@@ -131,6 +136,12 @@ impl Input {
     /// Returns the path, or `standard input`.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Waits until there is something to be read, or until `patience` is over; returns whether there
+    /// is. A file has always something, be it its end; a pipe may be silent for long.
+    pub fn wait(&self, patience: Duration) -> bool {
+        self.stream.wait(patience)
     }
 
     /// Reads the next record that is not a bad row into `record`; returns false at the end.

@@ -42,9 +42,11 @@ pub fn run(run: &Run) -> Result<u8, Failure> {
         Output::check(path)?;
     }
     let plan = Arc::new(Plan::new(run)?);
-    let signals = Signals::catch()?;
-    let options = options(run, &signals)?;
+    let mut options = options(run)?;
+    // A header may be waited for; until it is there, a signal ends the process as it always does.
     let inputs = open_inputs(run, &plan)?;
+    let signals = Signals::catch()?;
+    options.stop = signals.stop();
     // Held until the job has ended: the directory belongs to one process at a time.
     let (checkpoints, _lock) = match &run.checkpoints {
         Some(directory) => {
@@ -78,9 +80,8 @@ pub fn run(run: &Run) -> Result<u8, Failure> {
     Ok(if summary.ended == Ended::Stopped { signals.exit_code() } else { 0 })
 }
 
-fn options(run: &Run, signals: &Signals) -> Result<Options, Failure> {
-    let mut options = Options { stop: signals.stop(), ..Options::default() };
-    options.key_groups = run.key_groups;
+fn options(run: &Run) -> Result<Options, Failure> {
+    let mut options = Options { key_groups: run.key_groups, ..Options::default() };
     options.guarantee = match run.guarantee {
         Guarantee::ExactlyOnce => barrier::Guarantee::ExactlyOnce,
         Guarantee::AtLeastOnce => barrier::Guarantee::AtLeastOnce,

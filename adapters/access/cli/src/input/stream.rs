@@ -2,7 +2,10 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
+use std::time::Duration;
 
+use memchr::memchr;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// A buffer over a file or pipe that keeps the last [`WINDOW`] bytes that were consumed, so that a
@@ -20,8 +23,10 @@ pub(super) struct Stream {
 pub(super) enum Source {
     /// A regular file, which can be read from any offset.
     File(File),
+    /// A pipe, terminal or device, which can be read once and may be silent for long.
+    Pipe(File),
     /// Anything else, which can be read once.
-    Pipe(Box<dyn Read + Send>),
+    Reader(Box<dyn Read + Send>),
 }
 
 impl Stream {
@@ -49,6 +54,19 @@ impl Stream {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Waits until a line is at hand or more can be read, or until `patience` is over; returns
+    /// whether that is so. What is no pipe is never waited for.
+    pub(super) fn wait(&self, patience: Duration) -> bool {
+        let Source::Pipe(pipe) = &self.source else { return true };
+        if memchr(b'\n', self.unread()).is_some() {
+            return true;
+        }
+        let timeout = Timespec::try_from(patience).ok();
+        let mut pipes = [PollFd::new(pipe, PollFlags::IN)];
+        // What went wrong, reading tells.
+        poll(&mut pipes, timeout.as_ref()).map_or(true, |ready| ready > 0)
     }
 
     /// Consumes bytes that are read.
@@ -109,8 +127,8 @@ impl Stream {
 impl Source {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
-            Self::File(file) => file.read(buffer),
-            Self::Pipe(pipe) => pipe.read(buffer),
+            Self::File(file) | Self::Pipe(file) => file.read(buffer),
+            Self::Reader(reader) => reader.read(buffer),
         }
     }
 }
@@ -128,13 +146,14 @@ const ROOM_MIN: usize = 64 << 10;
 mod tests {
     use super::*;
     use std::io::Write;
+    use std::os::fd::OwnedFd;
 
     fn bytes() -> Vec<u8> {
         (0..2_000_000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect()
     }
 
     fn pipe(bytes: &[u8]) -> Stream {
-        Stream::new(Source::Pipe(Box::new(io::Cursor::new(bytes.to_vec()))))
+        Stream::new(Source::Reader(Box::new(io::Cursor::new(bytes.to_vec()))))
     }
 
     fn file(bytes: &[u8]) -> Stream {
@@ -165,6 +184,22 @@ mod tests {
             }
             assert_eq!(stream.hash(7), expected, "{position}");
         }
+    }
+
+    #[test]
+    fn a_silent_pipe_is_waited_for_in_vain_and_one_that_ends_is_not() {
+        let (reader, mut writer) = io::pipe().unwrap();
+        let mut stream = Stream::new(Source::Pipe(File::from(OwnedFd::from(reader))));
+        let patience = Duration::from_millis(1);
+        assert!(!stream.wait(patience));
+        writer.write_all(b"a\nb").unwrap();
+        assert!(stream.wait(patience));
+        stream.refill().unwrap();
+        assert!(stream.wait(patience), "a line is at hand");
+        stream.consume(2);
+        assert!(!stream.wait(patience), "half a line is not");
+        drop(writer);
+        assert!(stream.wait(patience), "the end can be read");
     }
 
     #[test]

@@ -55,6 +55,10 @@ impl Source for RowSource {
         let (mut rows, mut bytes) = (0, 0);
         let rows_max = self.pace.as_ref().map_or(ROWS_MAX, Pace::rows_max);
         while rows < rows_max && bytes < BYTES_MAX {
+            // What was read goes out while the input is silent, and so does a barrier.
+            if !self.input.wait(if rows == 0 { SILENCE } else { Duration::ZERO }) {
+                break;
+            }
             if !self.input.next(&mut self.record)? {
                 self.ended = true;
                 break;
@@ -122,3 +126,5 @@ impl Pace {
 const ROWS_MAX: usize = 1024;
 /// How many bytes of rows are read before they are sent.
 const BYTES_MAX: usize = 64 << 10;
+/// How long a silent input is waited for before barriers are looked for.
+const SILENCE: Duration = Duration::from_millis(50);
