@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use holdwater::manifest::{CheckpointId, Manifest};
-use holdwater::storage::{Area, ObjectId, Storage};
+use holdwater::storage::{Area, Failure as StorageFailure, ObjectId, Storage};
 use holdwater_files::Files;
 
 use crate::failure::Failure;
@@ -47,8 +47,13 @@ fn manifest_path(path: &Path) -> Option<(PathBuf, CheckpointId)> {
 
 fn one(directory: &Path, id: CheckpointId) -> Result<Found, Failure> {
     let mut files = open(directory)?;
-    let bytes = whole(&mut files, id.manifest())
-        .map_err(|error| Failure::Data(format!("{}: {error}", directory.display())))?;
+    let bytes = whole(&mut files, id.manifest()).map_err(|error| match error {
+        StorageFailure::Missing(_) => Failure::Data(format!(
+            "{0}@{id}: there is no such checkpoint; `holdwater list {0}` shows those there are",
+            directory.display()
+        )),
+        error => Failure::Data(format!("{}: {error}", directory.display())),
+    })?;
     let manifest = Manifest::from_file(id, &bytes).map_err(|malformed| {
         Failure::Corrupt(format!("{} {}: {malformed}", directory.display(), id.manifest()))
     })?;
