@@ -15,22 +15,28 @@ mod choice;
 mod clean;
 mod coordinator;
 mod lineage;
+mod load;
 mod perform;
 mod publish;
 mod recovery;
 mod report;
 mod retention;
+mod save;
+mod solo;
 mod start;
 
 pub use assemble::{Refusal, RefusalFault};
 pub use clean::Warning;
 pub use coordinator::{Config, Coordinator, Job, OperatorShape, Recovered, Refused};
 pub use lineage::{Lineage, Living};
+pub use load::{FileDamage, LoadFailure, load};
 pub use perform::Performer;
 pub use publish::Halt;
 pub use recovery::Recovery;
 pub use report::{GroupChange, Report, StateChange, TaskId};
 pub use retention::Retention;
+pub use save::{SaveFailure, Target, save};
+pub use solo::{Solo, SoloError, SoloJob};
 pub use start::{Damage, RecoveryCommand, RecoveryError, Skipped, Start};
 
 use alloc::string::String;

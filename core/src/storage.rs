@@ -7,6 +7,10 @@
 //!
 //! Three outcomes end every step: done, not done, unknown. Nothing is ever deleted on unknown.
 
+mod object;
+
+pub use object::StoredObject;
+
 use core::error::Error;
 use core::fmt;
 use core::str::FromStr;
