@@ -8,9 +8,11 @@
 //! Each block's CRC-32C covers its bytes, its offset and the header of its file, so that a block is
 //! refused in any other place. The seal holds the length and a 128-bit hash of the whole.
 
+mod budget;
 mod read;
 mod write;
 
+pub use budget::RestoreBudget;
 pub use read::{Block, Pages, ReadAt, ReadError, Section, Spill, Spilled};
 pub use write::{PageWriter, Seal};
 

@@ -1,11 +1,12 @@
 //! Reads the body of a manifest (docs/format.md 6).
 //!
-//! Any bytes give a manifest or an error. A count is checked against the bytes that are left before
-//! anything is made for it, and memory grows with what has been read.
+//! Any bytes give a manifest or an error. A count is checked against the bytes that are left, and
+//! what its entries take against the budget, before anything is made for it.
 
 use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::cmp::Ordering;
 
 use super::{
     Chain, CheckpointId, CheckpointKind, FileEntry, Manifest, OperatorEntry, Origin, Part,
@@ -14,43 +15,54 @@ use super::{
 use crate::codec::{Encoding, Reader};
 use crate::error::{Fault, Malformed};
 use crate::key::GROUPS_MAX;
+use crate::page::RestoreBudget;
 use crate::storage::ObjectId;
 
 impl Manifest {
     /// Reads the body of the manifest of checkpoint `id` of `job`, to its last byte.
+    ///
+    /// Whatever the bytes are, no more is spent than [`RestoreBudget::of_manifest`] of them grants.
     pub fn decode(job: u128, id: CheckpointId, body: &[u8]) -> Result<Self, Malformed> {
-        let mut reader = Reader::new(body);
-        let signature = reader.bytes()?.to_vec();
-        let kind = match tag(&mut reader, 1..=2)? {
+        Self::decode_within(job, id, body, RestoreBudget::of_manifest(body.len() as u64))
+    }
+
+    /// Reads the body within `budget`.
+    pub(super) fn decode_within(
+        job: u128,
+        id: CheckpointId,
+        body: &[u8],
+        budget: RestoreBudget,
+    ) -> Result<Self, Malformed> {
+        let mut reader = Input { reader: Reader::new(body), budget };
+        let reader = &mut reader;
+        let signature = reader.copied()?;
+        let kind = match reader.tag(1..=2)? {
             1 => CheckpointKind::Checkpoint,
             _ => CheckpointKind::Savepoint,
         };
-        let created_ms = reader.varint_u64()?;
-        let parent = match tag(&mut reader, 0..=1)? {
+        let created_ms = reader.reader.varint_u64()?;
+        let parent = match reader.tag(0..=1)? {
             0 => None,
-            _ => Some(read_id(&mut reader)?),
+            _ => Some(read_id(&mut reader.reader)?),
         };
-        let origin = Origin::decode(&mut reader)?;
-        let depth = reader.varint_u32()?;
-        let key_groups = number(&mut reader, 1..=GROUPS_MAX)?;
-        let hash_function = reader.byte()?;
-        let files = ascending(&mut reader, read_file, |file| file.id)?;
-        let place = Place { id, key_groups, files: &files };
-        let operators = place.operators(&mut reader)?;
-        let sources = each(&mut reader, |reader| {
-            Ok(SourceEntry { name: text(reader)?, position: reader.bytes()?.to_vec() })
+        let origin = Origin::decode(&mut reader.reader)?;
+        let depth = reader.reader.varint_u32()?;
+        let key_groups = reader.number(1..=GROUPS_MAX)?;
+        let hash_function = reader.reader.byte()?;
+        let files = reader.ascending(read_file, |last, next| last.id.cmp(&next.id))?;
+        let operators = Place { id, key_groups, files: &files }.operators(reader)?;
+        let sources = reader
+            .each(|reader| Ok(SourceEntry { name: reader.text()?, position: reader.copied()? }))?;
+        let sinks = reader.each(|reader| {
+            let name = reader.text()?;
+            let transactions = reader.each(Input::copied)?;
+            Ok(SinkEntry { name, transactions, committed: reader.copied()? })
         })?;
-        let sinks = each(&mut reader, |reader| {
-            let name = text(reader)?;
-            let transactions = each(reader, |reader| Ok(reader.bytes()?.to_vec()))?;
-            Ok(SinkEntry { name, transactions, committed: reader.bytes()?.to_vec() })
-        })?;
-        let counters = ascending(
-            &mut reader,
-            |reader| Ok((text(reader)?, reader.varint_u64()?)),
-            |(name, _)| name.clone(),
+        let counters = reader.ascending(
+            |reader| Ok((reader.text()?, reader.reader.varint_u64()?)),
+            |(last, _), (next, _)| last.cmp(next),
         )?;
-        reader.finish()?;
+        reader.reader.finish()?;
         Ok(Self {
             job,
             id,
@@ -90,18 +102,20 @@ struct Place<'m> {
 }
 
 impl Place<'_> {
-    fn operators(&self, reader: &mut Reader<'_>) -> Result<Vec<OperatorEntry>, Malformed> {
+    fn operators(&self, input: &mut Input<'_>) -> Result<Vec<OperatorEntry>, Malformed> {
         let mut names = BTreeSet::new();
-        each(reader, |reader| {
-            let start = *reader;
-            let name = text(reader)?;
-            if !names.insert(name.clone()) {
+        input.each(|input| {
+            let start = input.reader;
+            // Nodes of the set are at least half full.
+            input.take(2, size_of::<&str>())?;
+            if !names.insert({ start }.text()?) {
                 return Err(start.fault(Fault::Duplicate));
             }
-            let start = *reader;
-            let parallelism = number(reader, 1..=u16::MAX)?;
-            let state = |reader: &mut Reader<'_>| self.state(reader);
-            let states = ascending(reader, state, |state| state.name.clone())?;
+            let name = input.text()?;
+            let start = input.reader;
+            let parallelism = input.number(1..=u16::MAX)?;
+            let states = input
+                .ascending(|input| self.state(input), |last, next| last.name.cmp(&next.name))?;
             // Sources are as many as the job has inputs; who shares keys has at least a group.
             if !states.is_empty() && parallelism > self.key_groups {
                 return Err(start.fault(Fault::Range));
@@ -110,23 +124,28 @@ impl Place<'_> {
         })
     }
 
-    fn state(&self, reader: &mut Reader<'_>) -> Result<StateEntry, Malformed> {
-        let name = text(reader)?;
-        let kind = reader.byte()?;
-        let start = *reader;
-        let encoding = Encoding::from_code(reader.byte()?).ok_or(start.fault(Fault::Range))?;
-        let ttl = reader.byte()?;
-        let mut schema = || Ok(reader.bytes()?.to_vec());
-        let (key, window, field, value) = (schema()?, schema()?, schema()?, schema()?);
+    fn state(&self, input: &mut Input<'_>) -> Result<StateEntry, Malformed> {
+        let name = input.text()?;
+        let kind = input.reader.byte()?;
+        let start = input.reader;
+        let encoding =
+            Encoding::from_code(input.reader.byte()?).ok_or(start.fault(Fault::Range))?;
+        let ttl = input.reader.byte()?;
+        let (key, window) = (input.copied()?, input.copied()?);
+        let (field, value) = (input.copied()?, input.copied()?);
         let schema = StateSchema { kind, encoding, ttl, key, window, field, value };
-        let chains = ascending(reader, |reader| self.chain(reader), |chain| chain.group)?;
+        let chains =
+            input.ascending(|input| self.chain(input), |last, next| last.group.cmp(&next.group))?;
         Ok(StateEntry { name, schema, chains })
     }
 
-    fn chain(&self, reader: &mut Reader<'_>) -> Result<Chain, Malformed> {
-        let group = number(reader, 0..=self.key_groups - 1)?;
-        let start = *reader;
-        let parts = ascending(reader, |reader| self.part(reader), |part| part.written.checkpoint)?;
+    fn chain(&self, input: &mut Input<'_>) -> Result<Chain, Malformed> {
+        let group = input.number(0..=self.key_groups - 1)?;
+        let start = input.reader;
+        let parts = input.ascending(
+            |input| self.part(&mut input.reader),
+            |last, next| last.written.checkpoint.cmp(&next.written.checkpoint),
+        )?;
         let deltas = parts.iter().skip(1);
         if parts.is_empty() || deltas.clone().any(|part| !is_delta(part)) {
             return Err(start.fault(Fault::Range));
@@ -166,7 +185,8 @@ const fn is_delta(part: &Part) -> bool {
     matches!(part.shape, PartShape::Delta { .. })
 }
 
-fn read_file(reader: &mut Reader<'_>) -> Result<FileEntry, Malformed> {
+fn read_file(input: &mut Input<'_>) -> Result<FileEntry, Malformed> {
+    let reader = &mut input.reader;
     let (checkpoint, epoch) = (reader.varint_u64()?, reader.varint_u64()?);
     let (attempt, part) = (reader.varint_u32()?, reader.varint_u32()?);
     let id = ObjectId::data(checkpoint, epoch, attempt, part);
@@ -177,41 +197,78 @@ fn read_id(reader: &mut Reader<'_>) -> Result<CheckpointId, Malformed> {
     Ok(CheckpointId { checkpoint: reader.varint_u64()?, epoch: reader.varint_u64()? })
 }
 
-fn text(reader: &mut Reader<'_>) -> Result<String, Malformed> {
-    reader.text().map(String::from)
+/// The bytes of a manifest, and what reading them may still cost.
+struct Input<'a> {
+    reader: Reader<'a>,
+    budget: RestoreBudget,
 }
 
-/// Reads a count and as many entries, each of at least one byte.
-fn each<'a, T>(
-    reader: &mut Reader<'a>,
-    mut read: impl FnMut(&mut Reader<'a>) -> Result<T, Malformed>,
-) -> Result<Vec<T>, Malformed> {
-    let count = reader.length()?;
-    let mut entries = Vec::new();
-    for _ in 0..count {
-        entries.push(read(reader)?);
+impl<'a> Input<'a> {
+    /// Takes the memory of `count` things of `bytes` bytes, before it is allocated.
+    fn take(&mut self, count: usize, bytes: usize) -> Result<(), Malformed> {
+        let here = self.reader;
+        self.budget.take(count, bytes).map_err(|fault| here.fault(fault))
     }
-    Ok(entries)
-}
 
-/// Reads a count and as many entries, whose keys ascend.
-fn ascending<'a, T, K: Ord>(
-    reader: &mut Reader<'a>,
-    mut read: impl FnMut(&mut Reader<'a>) -> Result<T, Malformed>,
-    key: impl Fn(&T) -> K,
-) -> Result<Vec<T>, Malformed> {
-    let mut last = None;
-    each(reader, |reader| {
-        let start = *reader;
-        let entry = read(reader)?;
-        let next = Some(key(&entry));
-        if last >= next {
-            let fault = if last == next { Fault::Duplicate } else { Fault::Range };
-            return Err(start.fault(fault));
+    fn text(&mut self) -> Result<String, Malformed> {
+        let text = self.reader.text()?;
+        self.take(text.len(), 1)?;
+        Ok(String::from(text))
+    }
+
+    fn copied(&mut self) -> Result<Vec<u8>, Malformed> {
+        let bytes = self.reader.bytes()?;
+        self.take(bytes.len(), 1)?;
+        Ok(bytes.to_vec())
+    }
+
+    fn tag(&mut self, allowed: core::ops::RangeInclusive<u8>) -> Result<u8, Malformed> {
+        tag(&mut self.reader, allowed)
+    }
+
+    fn number(&mut self, allowed: core::ops::RangeInclusive<u16>) -> Result<u16, Malformed> {
+        number(&mut self.reader, allowed)
+    }
+
+    /// Reads a count, and makes room for as many entries. Each takes at least one byte.
+    fn room<T>(&mut self) -> Result<(usize, Vec<T>), Malformed> {
+        let start = self.reader;
+        let (count, mut entries) = (self.reader.length()?, Vec::new());
+        self.take(count, size_of::<T>())?;
+        entries.try_reserve_exact(count).map_err(|_| start.fault(Fault::Budget))?;
+        Ok((count, entries))
+    }
+
+    /// Reads a count and as many entries.
+    fn each<T>(
+        &mut self,
+        mut read: impl FnMut(&mut Self) -> Result<T, Malformed>,
+    ) -> Result<Vec<T>, Malformed> {
+        let (count, mut entries) = self.room()?;
+        for _ in 0..count {
+            entries.push(read(self)?);
         }
-        last = next;
-        Ok(entry)
-    })
+        Ok(entries)
+    }
+
+    /// Reads a count and as many entries that ascend, as `order` tells of each two.
+    fn ascending<T>(
+        &mut self,
+        mut read: impl FnMut(&mut Self) -> Result<T, Malformed>,
+        order: impl Fn(&T, &T) -> Ordering,
+    ) -> Result<Vec<T>, Malformed> {
+        let (count, mut entries) = self.room::<T>()?;
+        for _ in 0..count {
+            let start = self.reader;
+            let entry = read(self)?;
+            match entries.last().map_or(Ordering::Less, |last| order(last, &entry)) {
+                Ordering::Less => entries.push(entry),
+                Ordering::Equal => return Err(start.fault(Fault::Duplicate)),
+                Ordering::Greater => return Err(start.fault(Fault::Range)),
+            }
+        }
+        Ok(entries)
+    }
 }
 
 /// Takes a byte that is one of `allowed`.

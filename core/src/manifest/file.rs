@@ -9,7 +9,7 @@ use crate::codec::{Reader, Write as _};
 use crate::error::{Fault, Malformed};
 use crate::page::{
     BlockSize, FileHeader, FileKind, HEADER_LEN, PageWriter, Pages, Portable, ReadError,
-    SectionKind,
+    RestoreBudget, SectionKind,
 };
 
 impl Manifest {
@@ -20,9 +20,20 @@ impl Manifest {
     }
 
     /// Reads the file of the manifest of checkpoint `id`, of whichever job it is.
+    ///
+    /// Whatever the bytes are, no more is spent than [`RestoreBudget::of_manifest`] of them grants.
     pub fn from_file(id: CheckpointId, bytes: &[u8]) -> Result<Self, Malformed> {
-        let (header, body) = read(FileKind::Manifest, id, bytes)?;
-        Self::decode(header.job, id, &body)
+        Self::from_file_within(id, bytes, RestoreBudget::of_manifest(bytes.len() as u64))
+    }
+
+    /// Reads the file within `budget`.
+    pub fn from_file_within(
+        id: CheckpointId,
+        bytes: &[u8],
+        mut budget: RestoreBudget,
+    ) -> Result<Self, Malformed> {
+        let (header, body) = read(FileKind::Manifest, id, bytes, &mut budget)?;
+        Self::decode_within(header.job, id, &body, budget)
     }
 }
 
@@ -40,7 +51,9 @@ pub fn record_file(job: u128, epoch: u64, origin: &Origin) -> Vec<u8> {
 
 /// Reads what `epoch` was started from.
 pub fn decode_record(epoch: u64, bytes: &[u8]) -> Result<Origin, Malformed> {
-    let (_, body) = read(FileKind::Record, CheckpointId { checkpoint: 0, epoch }, bytes)?;
+    let mut budget = RestoreBudget::of_manifest(bytes.len() as u64);
+    let id = CheckpointId { checkpoint: 0, epoch };
+    let (_, body) = read(FileKind::Record, id, bytes, &mut budget)?;
     let mut reader = Reader::new(&body);
     let origin = Origin::decode(&mut reader)?;
     reader.finish()?;
@@ -63,11 +76,13 @@ fn write(header: &FileHeader, body: &[u8]) -> Vec<u8> {
     })
 }
 
-/// Verifies every byte of a file and returns its header and body.
+/// Verifies every byte of a file and returns its header and body, for whose memory it takes from
+/// `budget`.
 fn read(
     kind: FileKind,
     id: CheckpointId,
     bytes: &[u8],
+    budget: &mut RestoreBudget,
 ) -> Result<(FileHeader, Vec<u8>), Malformed> {
     let malformed = |error| match error {
         ReadError::Malformed(malformed) => malformed,
@@ -77,10 +92,12 @@ fn read(
     if found != (FileHeader { block: found.block, ..header(kind, found.job, id) }) {
         return Err(Malformed::new(Fault::Identity, 0));
     }
-    let mut buffer = vec![0; found.block.bytes()];
+    // A short file needs no block of the size that its header names.
+    let mut buffer = zeros(found.block.bytes().min(bytes.len()), budget)?;
     pages.verify_hash(&mut buffer).map_err(malformed)?;
     let (mut offset, end) = (HEADER_LEN as u64, pages.end());
-    let mut body = Vec::new();
+    let mut body = zeros(bytes.len(), budget)?;
+    body.clear();
     while offset < end {
         let block = pages.block(offset, end, &mut buffer).map_err(malformed)?;
         if block.kind != SectionKind::Body || block.continued != (offset > HEADER_LEN as u64) {
@@ -90,4 +107,12 @@ fn read(
         offset = block.next;
     }
     Ok((found, body))
+}
+
+fn zeros(length: usize, budget: &mut RestoreBudget) -> Result<Vec<u8>, Malformed> {
+    let mut bytes = Vec::new();
+    budget.take(length, 1).map_err(|fault| Malformed::new(fault, 0))?;
+    bytes.try_reserve_exact(length).map_err(|_| Malformed::new(Fault::Budget, 0))?;
+    bytes.resize(length, 0);
+    Ok(bytes)
 }

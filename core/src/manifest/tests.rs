@@ -1,6 +1,6 @@
 use super::*;
 use crate::error::{Fault, Malformed};
-use crate::page::{HEADER_LEN, SEAL_LEN};
+use crate::page::{HEADER_LEN, RestoreBudget, SEAL_LEN};
 use proptest::prelude::*;
 use std::string::ToString;
 use std::vec;
@@ -235,5 +235,27 @@ proptest! {
         let _ = Manifest::decode(1, id(9, 2), &bytes);
         let _ = Manifest::from_file(id(9, 2), &bytes);
         let _ = decode_record(1, &bytes);
+    }
+}
+
+#[test]
+fn what_many_entries_take_is_refused_before_it_is_allocated() {
+    // A transaction without bytes is one byte in the file and 24 in memory.
+    let many =
+        |count| decode_changed(|manifest| manifest.sinks[0].transactions = vec![vec![]; count]);
+    assert!(many(2_000).is_ok());
+    assert_eq!(many(1_000_000), Err(Fault::Budget));
+}
+
+#[test]
+fn a_manifest_is_read_within_the_budget_that_is_given() {
+    let file = manifest().to_file();
+    let within = |memory| {
+        let budget = RestoreBudget { memory, ..RestoreBudget::of_manifest(0) };
+        Manifest::from_file_within(id(9, 2), &file, budget).map_err(|error| error.fault)
+    };
+    assert_eq!(within(64 * 1024), Ok(manifest()));
+    for memory in 0..1_000 {
+        assert_eq!(within(memory), Err(Fault::Budget), "{memory}");
     }
 }

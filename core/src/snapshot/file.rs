@@ -1,6 +1,5 @@
 //! A whole snapshot file: its table, its index, its parts.
 
-use alloc::vec;
 use alloc::vec::Vec;
 
 use super::read::read_part;
@@ -8,7 +7,8 @@ use super::{Expected, INDEX_ENTRY_LEN, Loaded, PartEntry, PartError, StateTable,
 use crate::codec::Reader;
 use crate::error::{Fault, Malformed};
 use crate::page::{
-    Checksum, FileHeader, FileKind, HEADER_LEN, Pages, ReadAt, ReadError, Seal, SectionKind,
+    Checksum, FileHeader, FileKind, HEADER_LEN, Pages, ReadAt, ReadError, RestoreBudget, Seal,
+    SectionKind, Spill,
 };
 use crate::state::{Change, LoadError, State};
 
@@ -22,21 +22,57 @@ pub struct Snapshot<R, C> {
     table: StateTable,
     buffer: Vec<u8>,
     spill: Vec<u8>,
+    /// What is left of it beside table and buffer.
+    budget: RestoreBudget,
 }
 
 impl<R: ReadAt, C: Checksum> Snapshot<R, C> {
     /// Opens a snapshot: reads its header, its seal and its state table.
+    ///
+    /// Whatever the bytes are, no more is spent than
+    /// [`RestoreBudget::of_snapshot`] of the file grants.
     pub fn open(source: R, checksum: C) -> Result<Self, ReadError<R::Error>> {
-        let mut pages = Pages::open(source, checksum)?;
+        let pages = Pages::open(source, checksum)?;
+        let budget = RestoreBudget::of_snapshot(pages.seal().length);
+        Self::read_table(pages, budget)
+    }
+
+    /// Opens a snapshot within `budget`.
+    pub fn open_within(
+        source: R,
+        checksum: C,
+        budget: RestoreBudget,
+    ) -> Result<Self, ReadError<R::Error>> {
+        Self::read_table(Pages::open(source, checksum)?, budget)
+    }
+
+    fn read_table(
+        mut pages: Pages<R, C>,
+        mut budget: RestoreBudget,
+    ) -> Result<Self, ReadError<R::Error>> {
         if pages.header().kind != FileKind::Snapshot {
             return Err(Malformed::new(Fault::Identity, 10).into());
         }
-        let mut buffer = vec![0; pages.header().block.bytes()];
         let at = HEADER_LEN as u64;
-        let bytes = section_bytes(&mut pages, SectionKind::Table, at, &mut buffer)?;
-        let table = StateTable::decode(Reader::new(&bytes))
-            .map_err(|malformed| Malformed::new(malformed.fault, at))?;
-        Ok(Self { pages, table, buffer, spill: Vec::new() })
+        let fault = |fault| Malformed::new(fault, at);
+        // A short file needs no block of the size that its header names.
+        let length = usize::try_from(pages.end()).unwrap_or(usize::MAX);
+        let length = length.min(pages.header().block.bytes());
+        let mut buffer = Vec::new();
+        budget.take(length, 1).map_err(fault)?;
+        buffer.try_reserve_exact(length).map_err(|_| fault(Fault::Budget))?;
+        buffer.resize(length, 0);
+        let kind = SectionKind::Table;
+        let (table, section) = {
+            let mut budget = budget;
+            let bytes = section_bytes(&mut pages, kind, at, &mut buffer, &mut budget)?;
+            let before = budget.memory;
+            let table = StateTable::decode_within(Reader::new(&bytes), &mut budget)
+                .map_err(|malformed| fault(malformed.fault))?;
+            (table, before - budget.memory)
+        };
+        budget.memory -= section;
+        Ok(Self { pages, table, buffer, spill: Vec::new(), budget })
     }
 
     /// Returns whose file it is.
@@ -58,14 +94,18 @@ impl<R: ReadAt, C: Checksum> Snapshot<R, C> {
     pub fn parts(&mut self) -> Result<Vec<PartEntry>, ReadError<R::Error>> {
         let at = self.pages.index();
         let end = self.pages.end();
-        let bytes = section_bytes(&mut self.pages, SectionKind::Index, at, &mut self.buffer)?;
         let fault = |fault| ReadError::Malformed(Malformed::new(fault, at));
+        let (mut budget, kind) = (self.budget, SectionKind::Index);
+        budget.take(self.spill.capacity(), 1).map_err(fault)?;
+        let bytes = section_bytes(&mut self.pages, kind, at, &mut self.buffer, &mut budget)?;
         let mut reader = Reader::new(&bytes);
         let count = reader.u32()? as usize;
         if reader.len() != count.saturating_mul(INDEX_ENTRY_LEN) {
             return Err(fault(Fault::Range));
         }
-        let mut parts = Vec::with_capacity(count);
+        let mut parts = Vec::new();
+        budget.take(count, size_of::<PartEntry>()).map_err(fault)?;
+        parts.try_reserve_exact(count).map_err(|_| fault(Fault::Budget))?;
         for _ in 0..count {
             let part =
                 PartEntry::decode(&mut reader).map_err(|malformed| fault(malformed.fault))?;
@@ -86,7 +126,8 @@ impl<R: ReadAt, C: Checksum> Snapshot<R, C> {
         state: &mut S,
     ) -> Result<Loaded, PartError<R::Error, S::Error>> {
         let expected = expected(&self.table, self.pages.header(), part)?;
-        load_part(&mut self.pages, &expected, state, &mut self.buffer, &mut self.spill)
+        let spill = Gathered { bytes: &mut self.spill, most: self.budget.memory };
+        load_part(&mut self.pages, &expected, &self.budget, state, &mut self.buffer, spill)
     }
 
     /// Reads one part of this file and shows each of its rows once it has been checked.
@@ -99,7 +140,8 @@ impl<R: ReadAt, C: Checksum> Snapshot<R, C> {
         row: impl FnMut(Change<'_>) -> Result<(), LoadError<E>>,
     ) -> Result<Loaded, PartError<R::Error, E>> {
         let expected = expected(&self.table, self.pages.header(), part)?;
-        read_part(&mut self.pages, &expected, &mut self.buffer, &mut self.spill, row)
+        let spill = Gathered { bytes: &mut self.spill, most: self.budget.memory };
+        read_part(&mut self.pages, &expected, &self.budget, &mut self.buffer, spill, row)
     }
 
     /// Reads the whole file and compares its hash with its seal's.
@@ -128,12 +170,51 @@ fn expected<'t>(
     })
 }
 
+/// A row that spans blocks: it grows with what has been read, up to what the budget leaves.
+struct Gathered<'s> {
+    bytes: &'s mut Vec<u8>,
+    most: u64,
+}
+
+impl Spill for Gathered<'_> {
+    fn clear(&mut self) {
+        self.bytes.clear();
+    }
+
+    fn extend(&mut self, bytes: &[u8]) -> Result<(), Fault> {
+        grow(self.bytes, bytes.len(), self.most)?;
+        self.bytes.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.bytes
+    }
+}
+
+/// Makes room for `more` bytes. While they move, old and new ones are held: no more than `most`.
+fn grow(bytes: &mut Vec<u8>, more: usize, most: u64) -> Result<(), Fault> {
+    let needed = bytes.len().checked_add(more).ok_or(Fault::Budget)?;
+    let held = bytes.capacity();
+    if needed <= held {
+        return Ok(());
+    }
+    let left = most.saturating_sub(held as u64);
+    let wanted = held.saturating_mul(2).max(needed);
+    let capacity = usize::try_from(left).unwrap_or(usize::MAX).min(wanted);
+    if capacity < needed {
+        return Err(Fault::Budget);
+    }
+    bytes.try_reserve_exact(capacity - bytes.len()).map_err(|_| Fault::Budget)
+}
+
 /// Reads a whole section that begins at `offset`: block after block of its kind.
 fn section_bytes<R: ReadAt, C: Checksum>(
     pages: &mut Pages<R, C>,
     kind: SectionKind,
     offset: u64,
     buffer: &mut [u8],
+    budget: &mut RestoreBudget,
 ) -> Result<Vec<u8>, ReadError<R::Error>> {
     let (mut bytes, mut next, end) = (Vec::new(), offset, pages.end());
     while next < end {
@@ -144,9 +225,11 @@ fn section_bytes<R: ReadAt, C: Checksum>(
         if block.kind != kind || (next == offset && block.continued) {
             return Err(Malformed::new(Fault::Identity, next).into());
         }
-        bytes.try_reserve(block.payload.len()).map_err(|_| Malformed::new(Fault::Budget, next))?;
+        grow(&mut bytes, block.payload.len(), budget.memory)
+            .map_err(|fault| Malformed::new(fault, next))?;
         bytes.extend_from_slice(block.payload);
         next = block.next;
     }
+    budget.take(bytes.capacity(), 1).map_err(|fault| Malformed::new(fault, offset))?;
     Ok(bytes)
 }

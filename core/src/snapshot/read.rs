@@ -8,7 +8,7 @@ use super::{PartEntry, shape_from};
 use crate::codec::{Encoding, Reader};
 use crate::error::{ErrorKind, Fault, Malformed, StateError};
 use crate::key::KeyGroup;
-use crate::page::{Checksum, Pages, ReadAt, ReadError, Section, SectionKind, Spill};
+use crate::page::{Checksum, Pages, ReadAt, ReadError, RestoreBudget, Section, SectionKind, Spill};
 use crate::schema::{Budget, Leaf, Schema, walk};
 use crate::state::{Change, Description, Form, ITEMS_MAX, Kind, LoadError, Op, Shape, State};
 
@@ -97,17 +97,19 @@ impl<M: core::error::Error + Send + Sync + 'static, E: StateError> StateError fo
 
 /// Loads one part into `state`: verifies its blocks, its head, every row, its count and digest.
 ///
-/// `buffer` holds one block; a row that spans blocks is gathered in `spill`.
+/// `buffer` holds one block; a row that spans blocks is gathered in `spill`. Of the `budget`, items,
+/// depth and fuel count; memory is what `buffer` and `spill` take.
 pub fn load_part<R: ReadAt, C: Checksum, S: State>(
     pages: &mut Pages<R, C>,
     expected: &Expected<'_>,
+    budget: &RestoreBudget,
     state: &mut S,
     buffer: &mut [u8],
     spill: impl Spill,
 ) -> Result<Loaded, PartError<R::Error, S::Error>> {
     let form = expected.form(state.description());
     let group = KeyGroup::new(expected.part.group);
-    read_part(pages, expected, buffer, spill, |change| state.load(group, change, &form))
+    read_part(pages, expected, budget, buffer, spill, |change| state.load(group, change, &form))
 }
 
 impl Expected<'_> {
@@ -140,6 +142,7 @@ impl Expected<'_> {
 pub(crate) fn read_part<R: ReadAt, C: Checksum, E>(
     pages: &mut Pages<R, C>,
     expected: &Expected<'_>,
+    budget: &RestoreBudget,
     buffer: &mut [u8],
     spill: impl Spill,
     mut row: impl FnMut(Change<'_>) -> Result<(), LoadError<E>>,
@@ -152,7 +155,7 @@ pub(crate) fn read_part<R: ReadAt, C: Checksum, E>(
     }
     let mut section = pages.section(SectionKind::Part, part.offset, end, buffer, spill)?;
     read_head(&mut section, expected)?;
-    let mut tally = Tally::new(expected);
+    let mut tally = Tally::new(expected, &budget.for_part(part.length));
     let lens = expected.row_lens();
     loop {
         let code = section.byte()?;
@@ -217,32 +220,38 @@ struct Tally<'e> {
     field: Option<Schema<'e>>,
     rows: u64,
     digest: u128,
+    /// What the rest of the part may cost.
+    budget: Budget,
     /// The hash of the last key of a list, and the rank of its next item.
     last: Option<(u128, u64)>,
 }
 
 impl<'e> Tally<'e> {
-    fn new(expected: &'e Expected<'e>) -> Self {
+    fn new(expected: &'e Expected<'e>, budget: &RestoreBudget) -> Self {
         let field = match expected.kind {
             Kind::Timers => Schema::parse(const { &[Leaf::I64.code()] }).ok(),
             _ => expected.field,
         };
-        Self { expected, field, rows: 0, digest: 0, last: None }
+        let RestoreBudget { items, depth, fuel, .. } = *budget;
+        let budget = Budget { bytes: 0, items, depth, fuel };
+        Self { expected, field, rows: 0, digest: 0, budget, last: None }
     }
 
     fn row(&mut self, op: Op, row: &[u8]) -> Result<(), Malformed> {
         let expected = self.expected;
-        let mut budget = Budget::of_row(row.len());
         let mut reader = Reader::new(row);
         let full = expected.part.shape == Shape::Full;
         if full && op != Op::Put {
             return Err(reader.fault(Fault::Range));
         }
-        walk(expected.key, expected.encoding, &mut reader, &mut budget)?;
+        self.budget.bytes = row.len() as u64;
+        // Rows of keys and values that take no bytes are none themselves.
+        self.budget.fuel = spend(self.budget.fuel, 1, &reader)?;
+        walk(expected.key, expected.encoding, &mut reader, &mut self.budget)?;
         let key = row.get(..row.len() - reader.len()).unwrap_or_default();
         match (expected.kind, op) {
             (Kind::Value, Op::Put) => {
-                walk(expected.value, expected.encoding, &mut reader, &mut budget)?;
+                walk(expected.value, expected.encoding, &mut reader, &mut self.budget)?;
                 self.count(full, || xxh3_128(row));
             }
             (Kind::Value | Kind::List, Op::Remove) | (Kind::Map | Kind::Timers, Op::Clear) => {}
@@ -250,24 +259,25 @@ impl<'e> Tally<'e> {
                 reader.varint_u64()?;
             }
             (Kind::List, Op::Put) => {
-                let mut rank = self.rank_of(key);
-                for _ in 0..count(&mut reader)? {
-                    let item = self.piece(&mut reader, &mut budget, false)?;
-                    self.count(full, || hash([key, &rank.to_le_bytes(), item]));
+                let (mut rank, prefix) = (self.rank_of(key), Prefix::new(key));
+                for _ in 0..self.items(&mut reader)? {
+                    let item = self.piece(&mut reader, false)?;
+                    self.count(full, || prefix.hash(&rank.to_le_bytes(), item));
                     rank += 1;
                 }
                 self.last = Some((xxh3_128(key), rank));
             }
             (Kind::Map | Kind::Timers, Op::Put) => {
-                for _ in 0..count(&mut reader)? {
-                    let entry = self.piece(&mut reader, &mut budget, true)?;
-                    self.count(full, || hash([key, entry, &[]]));
+                let prefix = Prefix::new(key);
+                for _ in 0..self.items(&mut reader)? {
+                    let entry = self.piece(&mut reader, true)?;
+                    self.count(full, || prefix.hash(entry, &[]));
                 }
             }
             (Kind::Map | Kind::Timers, Op::Remove) => {
                 let field = self.field.ok_or(reader.fault(Fault::Range))?;
-                for _ in 0..count(&mut reader)? {
-                    walk(field, expected.encoding, &mut reader, &mut budget)?;
+                for _ in 0..self.items(&mut reader)? {
+                    walk(field, expected.encoding, &mut reader, &mut self.budget)?;
                 }
             }
             _ => return Err(reader.fault(Fault::Range)),
@@ -275,19 +285,22 @@ impl<'e> Tally<'e> {
         reader.finish()
     }
 
+    /// Takes how many items, entries or fields follow.
+    fn items(&mut self, reader: &mut Reader<'_>) -> Result<usize, Malformed> {
+        let start = *reader;
+        let count = count(reader)?;
+        self.budget.items = spend(self.budget.items, count as u64, &start)?;
+        Ok(count)
+    }
+
     /// Takes an item, or a field and its value, and returns its bytes.
-    fn piece<'r>(
-        &self,
-        reader: &mut Reader<'r>,
-        budget: &mut Budget,
-        entry: bool,
-    ) -> Result<&'r [u8], Malformed> {
+    fn piece<'r>(&mut self, reader: &mut Reader<'r>, entry: bool) -> Result<&'r [u8], Malformed> {
         let before = *reader;
         if entry {
             let field = self.field.ok_or(reader.fault(Fault::Range))?;
-            walk(field, self.expected.encoding, reader, budget)?;
+            walk(field, self.expected.encoding, reader, &mut self.budget)?;
         }
-        walk(self.expected.value, self.expected.encoding, reader, budget)?;
+        walk(self.expected.value, self.expected.encoding, reader, &mut self.budget)?;
         Ok(before.rest().get(..before.len() - reader.len()).unwrap_or_default())
     }
 
@@ -307,12 +320,27 @@ impl<'e> Tally<'e> {
     }
 }
 
-fn hash(pieces: [&[u8]; 3]) -> u128 {
-    let mut hash = Xxh3::new();
-    for piece in pieces {
-        hash.update(piece);
+/// A key that the digests of many items begin with: hashed once, or a long key with many items
+/// would take the product of both.
+struct Prefix(Xxh3);
+
+impl Prefix {
+    fn new(key: &[u8]) -> Self {
+        let mut hash = Xxh3::new();
+        hash.update(key);
+        Self(hash)
     }
-    hash.digest128()
+
+    fn hash(&self, first: &[u8], second: &[u8]) -> u128 {
+        let mut hash = self.0.clone();
+        hash.update(first);
+        hash.update(second);
+        hash.digest128()
+    }
+}
+
+fn spend(granted: u64, wanted: u64, reader: &Reader<'_>) -> Result<u64, Malformed> {
+    granted.checked_sub(wanted).ok_or(reader.fault(Fault::Budget))
 }
 
 fn count(reader: &mut Reader<'_>) -> Result<usize, Malformed> {

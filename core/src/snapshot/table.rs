@@ -52,6 +52,7 @@ mod read {
     use crate::codec::{Encoding, Reader};
     use crate::error::{Fault, Malformed};
     use crate::key::GROUPS_MAX;
+    use crate::page::RestoreBudget;
     use crate::schema::StoredSchema;
     use crate::state::{Description, Kind, TypeSchema};
 
@@ -114,8 +115,14 @@ mod read {
     }
 
     impl StateTable {
-        /// Reads a state table, all of `reader`.
-        pub fn decode(mut reader: Reader<'_>) -> Result<Self, Malformed> {
+        /// Reads a state table, all of `reader`, and takes from `budget` the memory that it holds.
+        pub(crate) fn decode_within(
+            mut reader: Reader<'_>,
+            budget: &mut RestoreBudget,
+        ) -> Result<Self, Malformed> {
+            // Names and schemas are copied: together less than the table itself.
+            let all = reader;
+            budget.take(all.len(), 1).map_err(|fault| all.fault(fault))?;
             let operator = reader.text()?.into();
             let start = reader;
             let groups = reader.u16()?;
@@ -129,7 +136,9 @@ mod read {
             if count > (reader.len() / 8) as u64 || count > u64::from(u16::MAX) {
                 return Err(start.fault(Fault::Range));
             }
-            let mut states = Vec::new();
+            let (mut states, room) = (Vec::new(), count as usize);
+            budget.take(room, size_of::<TableEntry>()).map_err(|fault| start.fault(fault))?;
+            states.try_reserve_exact(room).map_err(|_| start.fault(Fault::Budget))?;
             for _ in 0..count {
                 states.push(TableEntry::decode(&mut reader)?);
             }

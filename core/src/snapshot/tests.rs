@@ -8,7 +8,7 @@ use std::vec::Vec;
 use super::*;
 use crate::error::{ErrorKind, StateError};
 use crate::key::{KeyGroup, KeyGroups};
-use crate::page::{BlockSize, FileHeader, FileKind, Portable};
+use crate::page::{BlockSize, FileHeader, FileKind, Portable, RestoreBudget};
 use crate::state::{
     Change, Cut, Description, Descriptor, Form, Frozen, Kind, LoadError, Op, RowWriter, SaveError,
     State, States, Visitor,
@@ -279,4 +279,27 @@ fn a_type_that_does_not_write_what_its_schema_says_declines_the_checkpoint() {
     let error = writer.part(0, &description, &Liar, KeyGroup::new(0), 0).unwrap_err();
     let text = std::format!("{error}");
     assert!(text.starts_with("state liars: the type of its values is not as its schema"), "{text}");
+}
+
+#[test]
+fn a_snapshot_is_read_within_the_budget_that_is_given() {
+    let long = "x".repeat(5000);
+    let bytes = save(&mut Texts::new(&[(1, "one"), (2, &long)]));
+    let within = |change: &dyn Fn(&mut RestoreBudget)| {
+        let mut budget = RestoreBudget::of_snapshot(bytes.len() as u64);
+        change(&mut budget);
+        let mut snapshot = Snapshot::open_within(&bytes[..], Portable, budget)?;
+        let part = snapshot.parts()?[0];
+        snapshot.load(part, &mut Texts::new(&[]))
+    };
+    assert!(within(&|_| ()).is_ok());
+    let limits: [&dyn Fn(&mut RestoreBudget); 3] =
+        [&|budget| budget.memory = 100, &|budget| budget.memory = 5_000, &|budget| budget.fuel = 2];
+    for (number, limit) in limits.into_iter().enumerate() {
+        let error = within(limit).unwrap_err();
+        assert!(
+            matches!(error, PartError::Malformed(Malformed { fault: Fault::Budget, .. })),
+            "{number}: {error:?}"
+        );
+    }
 }
