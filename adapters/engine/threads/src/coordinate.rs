@@ -14,6 +14,7 @@ use crate::message::{Notice, Order, Signal};
 use crate::observer::{Event, Observer};
 use crate::options::Stop;
 use crate::plan::SOURCES;
+use crate::restore::SkippedGroup;
 use crate::rows::RowCount;
 use crate::taking::{Last, Taking};
 
@@ -31,6 +32,8 @@ pub(crate) struct Coordination<'a, B: Storage> {
     pub(crate) exhausted: usize,
     /// How far each input was read, as far as it was told.
     pub(crate) positions: Vec<Option<Vec<u8>>>,
+    /// What was left out of the checkpoint that was restored.
+    pub(crate) skipped: Vec<SkippedGroup>,
 }
 
 /// Why no checkpoint is begun but the last.
@@ -195,6 +198,7 @@ impl<B: Storage> Coordination<'_, B> {
             newest: newest.map(|manifest| manifest.id),
             counters: counters.into_iter().collect(),
             positions: self.positions,
+            skipped: self.skipped,
         }
     }
 }

@@ -183,11 +183,13 @@ impl Error for EngineError {
 
 /// What is damaged in a checkpoint, and where.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct Damage {
-    pub(crate) file: ObjectId,
-    pub(crate) section: String,
+pub struct Damage {
+    /// The file.
+    pub file: ObjectId,
+    /// The section of it.
+    pub section: String,
     /// The fault and its offset in the file; without, the file is missing.
-    pub(crate) malformed: Option<Malformed>,
+    pub malformed: Option<Malformed>,
 }
 
 impl fmt::Display for Damage {

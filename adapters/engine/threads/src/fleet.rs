@@ -13,7 +13,7 @@ use crate::inputs::Inputs;
 use crate::message::{Message, Notice, Signal};
 use crate::operator::{Operator, Outputs, Subtask};
 use crate::plan::{KEYED, Plan};
-use crate::restore::LoadFailed;
+use crate::restore::{LoadFailed, Loaded};
 use crate::subtask::{Restore, Snapshots, SubtaskThread};
 use crate::thread;
 
@@ -61,18 +61,19 @@ impl<'scope, R: Send + 'static, T: Send + 'static> Fleet<'scope, R, T> {
         fleet
     }
 
-    /// Waits until every subtask holds what it is restored from; returns how many rows all hold.
+    /// Waits until every subtask holds what it is restored from; returns what they loaded.
     ///
     /// If one does not, all are ended.
-    pub(crate) fn wait_until_ready(self) -> Result<(Self, u64), LoadFailed> {
-        let (mut rows, mut waited_for) = (0, self.threads.len());
+    pub(crate) fn wait_until_ready(self) -> Result<(Self, Loaded), LoadFailed> {
+        let (mut all, mut waited_for) = (Loaded::default(), self.threads.len());
         let failed = loop {
             if waited_for == 0 {
-                return Ok((self, rows));
+                return Ok((self, all));
             }
             match self.heard.recv() {
                 Ok(Signal::Ready(loaded)) => {
-                    rows += loaded;
+                    all.rows += loaded.rows;
+                    all.skipped.extend(loaded.skipped);
                     waited_for -= 1;
                 }
                 Ok(Signal::Damaged(damage)) => break LoadFailed::Damaged(damage),
@@ -130,11 +131,14 @@ impl<'scope, R: Send + 'static, T: Send + 'static> Fleet<'scope, R, T> {
                 storage: checkpoints.storage.clone(),
                 sync: checkpoints.sync_snapshots,
             }),
-            restore: from.map(|(manifest, storage)| Restore {
-                manifest: Arc::clone(manifest),
-                operator: operator(),
-                storage: storage.clone(),
-            }),
+            restore: from.zip(plan.checkpoints.as_ref()).map(
+                |((manifest, storage), checkpoints)| Restore {
+                    manifest: Arc::clone(manifest),
+                    operator: operator(),
+                    storage: storage.clone(),
+                    policy: checkpoints.policy,
+                },
+            ),
             signals: self.signals.clone(),
         }
     }

@@ -11,6 +11,7 @@ use crate::observer::Observer;
 use crate::operator::{Operator, Subtask};
 use crate::options::{Checkpoints, Options};
 use crate::plan::{Plan, SINK_NAME, SOURCES_NAME};
+use crate::restore::SkippedGroup;
 use crate::source::RoutedSource;
 
 /// What is done with which records, and where the results go.
@@ -58,6 +59,9 @@ pub struct Summary {
     pub newest: Option<CheckpointId>,
     /// How far each input was read, as far as it was told.
     pub positions: Vec<Option<Vec<u8>>>,
+    /// What was left out of the checkpoint that was restored
+    /// ([`RestorePolicy::SkipGroup`](crate::RestorePolicy::SkipGroup)).
+    pub skipped: Vec<SkippedGroup>,
     /// What the operators counted, across restarts, ascending by name.
     pub counters: Vec<(String, u64)>,
 }

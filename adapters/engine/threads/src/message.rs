@@ -7,6 +7,7 @@ use holdwater::checkpoint::{Report, TaskId};
 use holdwater::manifest::CheckpointId;
 
 use crate::error::{Damage, EngineError};
+use crate::restore::Loaded;
 
 /// What goes with the records, from source to subtask and from subtask to sink.
 #[derive(Debug)]
@@ -46,8 +47,8 @@ pub(crate) enum Signal {
     Due,
     /// A source has read all of its input, up to this position.
     Exhausted(usize, Vec<u8>),
-    /// A subtask is ready, and holds so many rows.
-    Ready(u64),
+    /// A subtask is ready, and has loaded this.
+    Ready(Loaded),
     /// A subtask found damage in the checkpoint.
     Damaged(Damage),
     /// A task did its part of a checkpoint, which is durable.

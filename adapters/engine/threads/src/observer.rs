@@ -5,6 +5,8 @@ use std::time::Duration;
 use holdwater::checkpoint::{Skipped, Warning};
 use holdwater::manifest::{CheckpointId, Manifest};
 
+use crate::restore::SkippedGroup;
+
 /// Somebody who is told how a job goes. It is called from the thread that runs the job.
 pub trait Observer {
     /// Takes note.
@@ -42,6 +44,8 @@ pub enum Event<'e> {
     Rows(u64),
     /// The checkpoint is damaged: the one before it is tried.
     Skipped(&'e Skipped),
+    /// A key group of a state is damaged: its keys begin anew.
+    SkippedGroup(&'e SkippedGroup),
     /// Something the user should know, though the job goes on.
     Warned {
         /// What.

@@ -117,6 +117,10 @@ pub enum RestorePolicy {
     Fail,
     /// The newest intact one before it is restored; the observer is told.
     PreviousCheckpoint,
+    /// It is restored all the same, without the key groups of those states that are damaged: their
+    /// keys begin anew. The observer is told of each, and the next checkpoint is full. If nothing
+    /// of it can be restored, since its manifest is damaged, the one before it is.
+    SkipGroup,
 }
 
 /// Ends a job from outside: by a signal, by another thread. Clones are one switch.

@@ -23,7 +23,7 @@ use crate::operator::{Operator, Subtask};
 use crate::options::{Checkpoints, KEY_GROUPS, Options};
 use crate::output::SinkThread;
 use crate::recover::recover;
-use crate::restore::LoadFailed;
+use crate::restore::{LoadFailed, Loaded};
 use crate::rows::RowCount;
 use crate::source::{Route, RoutedSource, SourceThread};
 use crate::taking::Taking;
@@ -41,8 +41,7 @@ pub(crate) struct Plan<F, B> {
 /// The subtasks that were started, and what they go on from.
 struct Begun<'scope, R, T, B: Storage> {
     fleet: Fleet<'scope, R, T>,
-    /// How many rows they loaded.
-    rows: u64,
+    loaded: Loaded,
     checkpoints: Option<(Performer<B>, Recovered)>,
 }
 
@@ -63,13 +62,15 @@ impl<F, B: Storage + Clone + Send + Sync> Plan<F, B> {
         K::Batch: Send,
     {
         let since = Instant::now();
-        let Begun { fleet, rows: loaded, checkpoints } = self.begin::<O>(scope, observer)?;
+        let Begun { fleet, loaded, checkpoints } = self.begin::<O>(scope, observer)?;
         let recovered = checkpoints.as_ref().map(|(_, recovered)| recovered);
         let restored = recovered.and_then(|recovered| recovered.restored.clone());
         self.restore_sink(&mut sink, &sink_name, recovered)?;
         let duration = since.elapsed();
         let restored = restored.as_ref();
-        observer.observe(&Event::Running { restored, rows: loaded, duration });
+        let Loaded { rows: held, skipped } = loaded;
+        skipped.iter().for_each(|group| observer.observe(&Event::SkippedGroup(group)));
+        observer.observe(&Event::Running { restored, rows: held, duration });
 
         let Fleet { epoch, key_groups, mut notices, signals, heard, results, sources, .. } = fleet;
         let (notice, noticed) = unbounded();
@@ -91,7 +92,7 @@ impl<F, B: Storage + Clone + Send + Sync> Plan<F, B> {
 
         let rows = RowCount::new();
         let taking = checkpoints.zip(self.checkpoints.as_ref()).map(|(found, checkpoints)| {
-            self.taking(checkpoints, found, key_groups, restored, &rows)
+            self.taking(checkpoints, found, key_groups, (restored, !skipped.is_empty()), &rows)
         });
         let route = Route::new(key_groups, self.options.parallelism);
         let sources = start_sources(inputs, sources, restored, route, &rows, &signals);
@@ -99,8 +100,19 @@ impl<F, B: Storage + Clone + Send + Sync> Plan<F, B> {
         drop(signals);
         let (positions, exhausted) = (vec![None; self.inputs], 0);
         let stop = &self.options.stop;
-        Coordination { taking, sources, notices, heard, rows, stop, observer, exhausted, positions }
-            .run(restored)
+        Coordination {
+            taking,
+            sources,
+            notices,
+            heard,
+            rows,
+            stop,
+            observer,
+            exhausted,
+            positions,
+            skipped,
+        }
+        .run(restored)
     }
 
     /// Begins an epoch and starts the subtasks, with their states loaded.
@@ -130,7 +142,7 @@ impl<F, B: Storage + Clone + Send + Sync> Plan<F, B> {
                 Some((performer, recovered))
             }
         };
-        let (fleet, rows) = match restored {
+        let (fleet, loaded) = match restored {
             Some(restored) => restored,
             None => {
                 let epoch = checkpoints.as_ref().map_or(0, |(_, recovered)| recovered.epoch);
@@ -142,7 +154,12 @@ impl<F, B: Storage + Clone + Send + Sync> Plan<F, B> {
                 }
             }
         };
-        Ok(Begun { fleet, rows, checkpoints })
+        let mut checkpoints = checkpoints;
+        if let Some((_, recovered)) = checkpoints.as_mut().filter(|_| !loaded.skipped.is_empty()) {
+            // No delta may stand on what was left out.
+            recovered.full = true;
+        }
+        Ok(Begun { fleet, loaded, checkpoints })
     }
 
     /// Brings the sink to the checkpoint that was restored, or to its beginning.
@@ -197,7 +214,7 @@ impl<F, B: Storage + Clone + Send + Sync> Plan<F, B> {
         checkpoints: &Checkpoints<B>,
         (performer, recovered): (Performer<B>, Recovered),
         key_groups: u16,
-        restored: Option<&Manifest>,
+        (restored, partial): (Option<&Manifest>, bool),
         rows: &RowCount,
     ) -> Taking<B> {
         let shape = |name: &str, parallelism| OperatorShape { name: name.to_owned(), parallelism };
@@ -215,7 +232,7 @@ impl<F, B: Storage + Clone + Send + Sync> Plan<F, B> {
         let (retain, full_every) = (checkpoints.retain.get(), checkpoints.full_every.get());
         let config = checkpoint::Config { retain, full_every };
         let coordinator = Coordinator::new(config, job, recovered);
-        Taking::new(coordinator, performer, checkpoints, restored, rows)
+        Taking::new(coordinator, performer, checkpoints, restored, partial, rows)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::fmt;
 
 use holdwater::error::{ErrorKind, Fault, Malformed, StateError};
 use holdwater::key::KeyGroups;
@@ -13,35 +14,70 @@ use holdwater::state::{LoadError, Shape, State, States, Visitor};
 use holdwater::storage::{Failure, ObjectId, Storage};
 
 use crate::error::{Damage, EngineError};
+use crate::options::RestorePolicy;
+
+/// What was loaded into states.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Loaded {
+    /// How many rows the states hold.
+    pub rows: u64,
+    /// What was left out, by [`RestorePolicy::SkipGroup`].
+    pub skipped: Vec<SkippedGroup>,
+}
+
+/// A key group of a state that is damaged in the checkpoint, and empty in the job.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct SkippedGroup {
+    /// The operator.
+    pub operator: String,
+    /// The state.
+    pub state: String,
+    /// The key group.
+    pub group: u16,
+    /// What is damaged.
+    pub damage: Damage,
+}
+
+impl fmt::Display for SkippedGroup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { operator, state, group, damage } = self;
+        write!(f, "state {state} of operator {operator} lost key group {group}: {damage}")
+    }
+}
 
 /// Why states cannot be loaded.
-pub(crate) enum LoadFailed {
+#[derive(Debug)]
+pub enum LoadFailed {
     /// The checkpoint is damaged: an older one may do.
     Damaged(Damage),
     /// No checkpoint will do.
     Failed(EngineError),
 }
 
-/// Loads the rows of `groups` into all `states` of an operator; returns how many there are.
+/// Loads the rows of `groups` into all `states` of an operator, which are empty.
 ///
 /// Each part is verified block by block and row by row, and against what the manifest says of it.
-pub(crate) fn load<B: Storage + Clone, S: States>(
+/// Memory beside the states is bounded by the files, whatever is in them
+/// ([`RestoreBudget`](holdwater::page::RestoreBudget)). After an error the states are to be dropped.
+pub fn load_states<B: Storage + Clone, S: States>(
     manifest: &Manifest,
     operator: &str,
     groups: KeyGroups,
     storage: &B,
+    policy: RestorePolicy,
     states: &mut S,
-) -> Result<u64, LoadFailed> {
+) -> Result<Loaded, LoadFailed> {
     let Some(entry) = manifest.operator(operator) else {
         let (name, id) = (operator.to_owned(), manifest.id);
         return Err(LoadFailed::Failed(EngineError::NoSuchOperator { name, id }));
     };
     let snapshots = Snapshots { manifest, operator, storage, opened: BTreeMap::new() };
-    let mut loader = Loader { operator: entry, groups, snapshots, loaded: Vec::new(), rows: 0 };
+    let (names, loaded) = (Vec::new(), Loaded::default());
+    let mut loader = Loader { operator: entry, groups, snapshots, policy, names, loaded };
     states.each(&mut loader)?;
-    let forgotten = entry.states.iter().find(|state| !loader.loaded.contains(&state.name));
+    let forgotten = entry.states.iter().find(|state| !loader.names.contains(&state.name));
     match forgotten {
-        None => Ok(loader.rows),
+        None => Ok(loader.loaded),
         Some(state) => Err(LoadFailed::Failed(EngineError::NoSuchState {
             operator: operator.to_owned(),
             state: state.name.clone(),
@@ -54,8 +90,10 @@ struct Loader<'m, B: Storage> {
     operator: &'m OperatorEntry,
     groups: KeyGroups,
     snapshots: Snapshots<'m, B>,
-    loaded: Vec<String>,
-    rows: u64,
+    policy: RestorePolicy,
+    /// The states that were loaded.
+    names: Vec<String>,
+    loaded: Loaded,
 }
 
 impl<B: Storage + Clone, E: StateError> Visitor<E> for Loader<'_, B> {
@@ -66,20 +104,52 @@ impl<B: Storage + Clone, E: StateError> Visitor<E> for Loader<'_, B> {
         // A state that the checkpoint does not have is a new one.
         if let Some(entry) = self.operator.state(name.as_str()) {
             self.check_kind(entry, state)?;
-            for chain in rescale::chains(entry, self.groups) {
-                for part in &chain.parts {
-                    self.snapshots.load(chain.group, entry, part, state)?;
-                }
+            let mut damaged = BTreeMap::new();
+            // What was loaded of a damaged group cannot be told from the rest: begin again.
+            while let Some(found) = self.load_chains(entry, &mut damaged, state)? {
+                state.clear().map_err(|error| not_cleared(found, entry, error))?;
             }
-            self.loaded.push(name.as_str().to_owned());
+            self.loaded.skipped.extend(damaged.into_iter().map(|(group, damage)| SkippedGroup {
+                operator: self.operator.name.clone(),
+                state: entry.name.clone(),
+                group,
+                damage,
+            }));
+            self.names.push(name.as_str().to_owned());
         }
         state.loaded(self.snapshots.manifest.id.checkpoint);
-        self.rows += state.rows();
+        self.loaded.rows += state.rows();
         Ok(())
     }
 }
 
-impl<B: Storage> Loader<'_, B> {
+impl<B: Storage + Clone> Loader<'_, B> {
+    /// Loads every group but those known to be damaged. If more are, and may be left out, adds
+    /// them, and returns a file in which they are.
+    fn load_chains<S: State>(
+        &mut self,
+        entry: &StateEntry,
+        damaged: &mut BTreeMap<u16, Damage>,
+        state: &mut S,
+    ) -> Result<Option<ObjectId>, LoadFailed> {
+        let mut found = None;
+        for chain in rescale::chains(entry, self.groups) {
+            if damaged.contains_key(&chain.group) {
+                continue;
+            }
+            let mut parts = chain.parts.iter();
+            match parts.try_for_each(|part| self.snapshots.load(chain.group, entry, part, state)) {
+                Ok(()) => {}
+                Err(LoadFailed::Damaged(damage)) if self.policy == RestorePolicy::SkipGroup => {
+                    found = Some(damage.file);
+                    damaged.insert(chain.group, damage);
+                }
+                Err(failed) => return Err(failed),
+            }
+        }
+        Ok(found)
+    }
+
     fn check_kind<S: State>(&self, entry: &StateEntry, state: &S) -> Result<(), LoadFailed> {
         let kind = state.description().kind;
         if entry.schema.kind == kind.code() {
@@ -186,14 +256,19 @@ enum Section<'s> {
     Table,
 }
 
-impl std::fmt::Display for Section<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Section<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Head => f.write_str("header, table and seal"),
             Self::Part { state, group } => write!(f, "part of state {state}, key group {group}"),
             Self::Table => f.write_str("state table"),
         }
     }
+}
+
+fn not_cleared<E: StateError>(file: ObjectId, entry: &StateEntry, error: E) -> LoadFailed {
+    let section = format!("state {}", entry.name);
+    LoadFailed::Failed(EngineError::NotLoaded { file, section, error: Box::new(error) })
 }
 
 fn damaged(file: ObjectId, section: Section<'_>, malformed: Malformed) -> LoadFailed {

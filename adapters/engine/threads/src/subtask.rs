@@ -16,7 +16,8 @@ use crate::error::EngineError;
 use crate::inputs::{Input, Inputs};
 use crate::message::{Message, Notice, Signal};
 use crate::operator::{Operator, Outputs, Subtask};
-use crate::restore::{self, LoadFailed};
+use crate::options::RestorePolicy;
+use crate::restore::{LoadFailed, Loaded, load_states};
 use crate::snapshot::{Abandoned, SnapshotWriter, Work};
 use crate::{clock, thread};
 
@@ -46,6 +47,7 @@ pub(crate) struct Restore<B> {
     pub(crate) manifest: Arc<Manifest>,
     pub(crate) operator: String,
     pub(crate) storage: B,
+    pub(crate) policy: RestorePolicy,
 }
 
 impl<O: Operator, B: Storage + Clone + Send> SubtaskThread<O, B> {
@@ -55,11 +57,12 @@ impl<O: Operator, B: Storage + Clone + Send> SubtaskThread<O, B> {
         make: impl FnOnce(Subtask) -> Result<O, O::Error>,
     ) -> Result<(), EngineError> {
         let mut operator = make(self.subtask).map_err(|error| self.failed(error))?;
-        let mut rows = 0;
-        if let Some(Restore { manifest, operator: name, storage }) = self.restore.take() {
+        let mut loaded = Loaded::default();
+        if let Some(Restore { manifest, operator: name, storage, policy }) = self.restore.take() {
             let groups = self.subtask.groups;
-            match restore::load(&manifest, &name, groups, &storage, operator.states()) {
-                Ok(loaded) => rows = loaded,
+            let states = operator.states();
+            match load_states(&manifest, &name, groups, &storage, policy, states) {
+                Ok(all) => loaded = all,
                 Err(LoadFailed::Failed(error)) => return Err(error),
                 Err(LoadFailed::Damaged(damage)) => {
                     self.signal(Signal::Damaged(damage));
@@ -67,7 +70,7 @@ impl<O: Operator, B: Storage + Clone + Send> SubtaskThread<O, B> {
                 }
             }
         }
-        self.signal(Signal::Ready(rows));
+        self.signal(Signal::Ready(loaded));
         let Some(snapshots) = self.snapshots.take() else {
             return self.process(operator, &Abandoned::default(), |_| {});
         };

@@ -49,14 +49,16 @@ impl<B: Storage> Taking<B> {
         performer: Performer<B>,
         checkpoints: &Checkpoints<B>,
         restored: Option<&Manifest>,
+        partial: bool,
         rows: &RowCount,
     ) -> Self {
         if let Every::Rows(count) = checkpoints.every {
             rows.set_due(count);
         }
         Self {
-            // One of another directory has yet to be made one of this.
-            covered: coordinator.newest().map(|_| 0),
+            // One of another directory has yet to be made one of this, and one of which groups were
+            // left out one that has none.
+            covered: coordinator.newest().filter(|_| !partial).map(|_| 0),
             coordinator,
             performer,
             every: checkpoints.every,

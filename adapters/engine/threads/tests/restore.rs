@@ -8,6 +8,7 @@ use std::num::NonZero;
 use std::sync::Arc;
 
 use holdwater::checkpoint::RecoveryError;
+use holdwater::key::KeyGroups;
 use holdwater::manifest::{CheckpointId, Manifest};
 use holdwater::rescale::Misfit;
 use holdwater::state::Backend;
@@ -17,8 +18,8 @@ use holdwater_memory::Memory;
 use holdwater_threads::{
     Checkpoints, EngineError, Operator, Outputs, RestorePolicy, Start, Subtask, Summary, run,
 };
-use world::{Broken, Figure, Manner, Outside, Row, Rows, Shared, Witness, counting, damage_newest};
-use world::{every, figures, job, newest, rows, sorted};
+use world::{Broken, Figure, Manner, Outside, Row, Rows, Shared, Witness, counting, damage};
+use world::{damage_newest, every, figures, job, newest, rows, sorted};
 
 /// Runs a job over one input, and returns its output with how it went.
 fn run_over(
@@ -102,6 +103,39 @@ fn a_job_may_be_told_to_use_no_older_checkpoint() {
     let checkpoints = Checkpoints { policy: RestorePolicy::Fail, ..every(10_000, &memory) };
     let (ended, ..) = run_over(&input, Manner::Plain, checkpoints);
     assert!(matches!(ended, Err(EngineError::Damaged(skipped)) if Some(&skipped.id) == ids.last()));
+}
+
+#[test]
+fn a_damaged_group_may_be_left_out_and_the_next_checkpoint_is_full() {
+    let input = rows(1, 6_000);
+    let (mut memory, ids) = cut_off(&input, 100);
+    let last = *ids.last().unwrap();
+    let manifest = read_manifest(&mut memory, last);
+    assert!(manifest.depth > 0, "it stands on others");
+    let chain = &manifest.operator("count").unwrap().state("count").unwrap().chains[3];
+    let (group, part) = (chain.group, *chain.parts.last().unwrap());
+    damage(&mut memory, part.file, part.offset + part.length - 1);
+
+    let skipping = Checkpoints { policy: RestorePolicy::SkipGroup, ..every(100_000, &memory) };
+    let (ended, witness, output) = run_over(&input, Manner::Plain, skipping);
+    let summary = ended.unwrap();
+    assert_eq!(summary.restored, Some(last));
+    let [skipped] = &summary.skipped[..] else { panic!("{:?}", summary.skipped) };
+    assert_eq!((skipped.state.as_str(), skipped.group), ("count", group));
+    assert_eq!((skipped.damage.file, witness.skipped), (part.file, vec![skipped.to_string()]));
+    // The whole input was read before: keys of that group have no count, all others theirs.
+    let groups = KeyGroups::all(128);
+    let mut due = figures(&[&input]);
+    let all = due.len();
+    due.retain(|figure| groups.locate::<u64>(figure.0).group().index() != group);
+    assert!(!due.is_empty() && due.len() < all);
+    assert_eq!(output, due);
+
+    let newest = summary.newest.unwrap();
+    assert_eq!(read_manifest(&mut memory, newest).depth, 0, "it is full");
+    let checkpoints = Checkpoints { policy: RestorePolicy::Fail, ..every(100_000, &memory) };
+    let (ended, _, again) = run_over(&input, Manner::Plain, checkpoints);
+    assert_eq!((ended.unwrap().restored, again), (Some(newest), output));
 }
 
 #[test]

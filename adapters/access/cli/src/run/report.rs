@@ -78,6 +78,7 @@ impl Observer for Report {
                 self.show_newest();
             }
             Event::Skipped(skipped) => self.skipped.push(skipped.to_string()),
+            Event::SkippedGroup(group) => self.line(&format!("warning: {group}")),
             Event::Warned { warning, error } => {
                 let error = error.map_or(String::new(), |error| format!(": {error}"));
                 self.line(&format!("warning: {warning}{error}"));

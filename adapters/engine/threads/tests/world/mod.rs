@@ -399,6 +399,7 @@ impl Observer for Witness {
                 }
             }
             Event::Skipped(skipped) => self.skipped.push(skipped.to_string()),
+            Event::SkippedGroup(skipped) => self.skipped.push(skipped.to_string()),
             _ => {}
         }
     }
@@ -484,15 +485,20 @@ impl Random {
 /// Flips a bit of the newest snapshot file.
 pub fn damage_newest(storage: &mut impl Storage) -> ObjectId {
     let id = newest(storage);
+    let middle = storage.length(id).unwrap() / 2;
+    damage(storage, id, middle);
+    id
+}
+
+/// Flips a bit of a file.
+pub fn damage(storage: &mut impl Storage, id: ObjectId, offset: u64) {
     let mut bytes = vec![0; storage.length(id).unwrap() as usize];
     storage.read(id, 0, &mut bytes).unwrap();
-    let middle = bytes.len() / 2;
-    bytes[middle] ^= 4;
+    bytes[offset as usize] ^= 4;
     storage.remove(id).unwrap();
     let mut file = storage.create(id).unwrap();
     storage.write(&mut file, &bytes).unwrap();
     storage.sync(file).unwrap();
-    id
 }
 
 /// Returns the newest snapshot file.
