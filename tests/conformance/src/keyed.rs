@@ -96,6 +96,7 @@ macro_rules! keyed {
             list:
                 an_absent_list_is_empty,
                 items_stay_in_their_order,
+                the_list_of_no_key_grows_and_is_replaced,
                 lists_of_one_digest_are_told_apart,
                 setting_replaces_the_list,
                 setting_to_nothing_drops_the_list,

@@ -79,3 +79,55 @@ impl Changes {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn cut(checkpoint: u64, base: Option<u64>) -> Cut {
+        Cut { checkpoint, base, now: 0, watermark: 0 }
+    }
+
+    #[test]
+    fn changes_that_no_delta_can_ask_for_are_forgotten() {
+        let mut changes = Changes::default();
+        changes.touch(b"before the first freeze");
+        assert!(changes.changed.is_empty());
+        changes.freeze(&cut(1, None));
+        changes.touch(b"a");
+        changes.freeze(&cut(2, None));
+        changes.touch(b"b");
+        changes.completed(1);
+        assert_eq!(changes.changed.len(), 2);
+        changes.completed(2);
+        assert_eq!((changes.changed.len(), changes.freezes.len()), (1, 1));
+        assert_eq!(changes.freeze(&cut(3, Some(2))), Some(BTreeSet::from([b"b".to_vec()])));
+        changes.completed(3);
+        assert!(changes.changed.is_empty());
+        assert_eq!(changes.freeze(&cut(4, Some(2))), None);
+    }
+
+    #[test]
+    fn changes_are_kept_for_a_checkpoint_that_may_still_complete() {
+        let mut changes = Changes::default();
+        changes.freeze(&cut(1, None));
+        changes.touch(b"a");
+        changes.freeze(&cut(2, None));
+        changes.aborted(2);
+        changes.touch(b"b");
+        changes.completed(1);
+        let both = BTreeSet::from([b"a".to_vec(), b"b".to_vec()]);
+        assert_eq!(changes.freeze(&cut(3, Some(1))), Some(both));
+    }
+
+    #[test]
+    fn without_a_checkpoint_that_may_complete_nothing_is_kept() {
+        let mut changes = Changes::default();
+        changes.freeze(&cut(1, None));
+        changes.touch(b"a");
+        changes.aborted(1);
+        changes.touch(b"b");
+        assert!(changes.changed.is_empty());
+        assert_eq!(changes.freeze(&cut(2, Some(1))), None);
+    }
+}

@@ -1,4 +1,4 @@
-//! Which groups changed since which checkpoint.
+//! Which groups changed since which checkpoint. A group without rows needs no mark: it is empty.
 
 use heapless::Vec;
 use holdwater::key::KeyGroups;
@@ -37,11 +37,6 @@ impl<const G: usize> Changes<G> {
     /// Takes note that the group at `position` changed.
     pub(crate) fn touch(&mut self, position: usize) {
         self.changed[position] = self.now;
-    }
-
-    /// Takes note that every group changed.
-    pub(crate) fn touch_all(&mut self) {
-        self.changed.fill(self.now);
     }
 
     /// Takes note of a freeze; returns the moment of its base, if that is known.
@@ -88,3 +83,37 @@ impl<const G: usize> Changes<G> {
 
 /// How many freezes are remembered: the base, and those whose outcome is not known.
 const FREEZES_MAX: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn cut(checkpoint: u64, base: Option<u64>) -> Cut {
+        Cut { checkpoint, base, now: 0, watermark: 0 }
+    }
+
+    #[test]
+    fn a_base_that_was_forgotten_is_unknown_and_newer_ones_are_not() {
+        let mut changes = Changes::<4>::new(KeyGroups::all(4)).unwrap();
+        for checkpoint in 1..=FREEZES_MAX as u64 + 1 {
+            assert_eq!(changes.freeze(&cut(checkpoint, None)), None);
+            changes.completed(checkpoint);
+        }
+        changes.touch(2);
+        let base = changes.freeze(&cut(100, Some(9))).unwrap();
+        assert_eq!([0, 1, 2, 3].map(|at| changes.since(base, at)), [false, false, true, false]);
+        assert_eq!(changes.freeze(&cut(101, Some(1))), None);
+    }
+
+    #[test]
+    fn an_aborted_checkpoint_is_no_base_and_takes_no_place() {
+        let mut changes = Changes::<1>::new(KeyGroups::all(1)).unwrap();
+        changes.loaded(1);
+        for checkpoint in 2..50 {
+            changes.touch(0);
+            assert!(changes.freeze(&cut(checkpoint, Some(1))).is_some());
+            changes.aborted(checkpoint);
+        }
+        assert_eq!(changes.freeze(&cut(50, Some(49))), None);
+    }
+}

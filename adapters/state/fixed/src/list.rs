@@ -57,7 +57,7 @@ impl<K: Key, V: Data, const N: usize, const G: usize> List<K, V> for Rows<K, Ite
 
     fn merge(&mut self, target: At<'_, K>, sources: &[At<'_, K>]) -> Result<(), FixedError> {
         let into = K::own(target.view());
-        for source in sources.iter().filter(|source| !into.is(source.view())) {
+        for source in sources {
             let places = self.find(*source);
             if places.is_empty() {
                 continue;

@@ -161,7 +161,6 @@ impl<K: Key, T: Content, const N: usize, const G: usize> State for Rows<K, T, N,
 
     fn clear(&mut self) -> Result<(), FixedError> {
         self.table.remove(0..self.table.len());
-        self.changes.touch_all();
         Ok(())
     }
 

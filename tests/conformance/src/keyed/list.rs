@@ -41,6 +41,22 @@ pub fn items_stay_in_their_order<B: Backend>(run: &Run<B>) {
     assert_eq!(items(&state.0, run.at("b")), (61..=100).rev().collect::<Vec<_>>());
 }
 
+/// 14, 92: the one list of a state whose key is nothing.
+pub fn the_list_of_no_key_grows_and_is_replaced<B: Backend>(run: &Run<B>) {
+    let mut state = open!(run, (), u32);
+    for item in 0..150 {
+        state.push(run.at(()), item).unwrap();
+        if item % 70 == 0 {
+            state.turn();
+        }
+    }
+    state.turn();
+    assert_eq!(items(&state.0, run.at(())), (0..150).collect::<Vec<_>>());
+    state.set(run.at(()), [7, 8]).unwrap();
+    state.turn();
+    assert_eq!((items(&state.0, run.at(())), rows(&state.0)), (vec![7, 8], 1));
+}
+
 /// 14: the lists of keys whose digests are equal are told apart.
 pub fn lists_of_one_digest_are_told_apart<B: Backend>(run: &Run<B>) {
     let mut state = open!(run, Alike, u32);
