@@ -144,3 +144,8 @@ impl Backend for Heap {
         Ok(HeapTimers::new(self.groups, description, share))
     }
 }
+
+/// The programs in docs/embed.md run.
+#[cfg(doctest)]
+#[doc = include_str!("../../../../docs/embed.md")]
+pub struct Embed;
