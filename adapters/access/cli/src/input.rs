@@ -138,8 +138,8 @@ impl Input {
         &self.name
     }
 
-    /// Waits until there is something to be read, or until `patience` is over; returns whether there
-    /// is. A file has always something, be it its end; a pipe may be silent for long.
+    /// Waits until there is something to be read, or until `patience` is over; returns whether
+    /// there is. A file has always something, be it its end; a pipe may be silent for long.
     pub fn wait(&self, patience: Duration) -> bool {
         self.stream.wait(patience)
     }
