@@ -1,3 +1,21 @@
-//! The command line driven as a process.
+//! The command line driven as a process: what a user sees, and nothing of the code behind it.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`program`] | the program, built once |
+//! | [`place`] | a directory of its own for each test, with files, jobs and checkpoints in it |
+//! | [`process`] | a run of the program: started, fed, signalled, killed, waited for |
+//! | [`rows`] | rows of text under named columns, read and written as CSV and JSON lines |
+//! | [`generate`] | rows that follow from a seed |
+//! | [`expected`] | what each SPEC comes to, computed independently |
 
 #![forbid(unsafe_code)]
+// What cannot be done here fails the test that wanted it.
+#![allow(clippy::unwrap_used)]
+
+pub mod expected;
+pub mod generate;
+pub mod place;
+pub mod process;
+pub mod program;
+pub mod rows;
