@@ -1,0 +1,18 @@
+//! What the command line promises, one promise per test.
+
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used)]
+
+mod bad_rows;
+mod cells;
+mod damage;
+mod flights;
+mod guarantee;
+mod inputs;
+mod list;
+mod output;
+mod readme;
+mod refusal;
+mod resource;
+mod resume;
+mod signal;
