@@ -4,6 +4,7 @@
 
 mod world;
 
+use std::num::NonZero;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,8 +13,8 @@ use holdwater_files::Files;
 use holdwater_memory::Memory;
 use holdwater_threads::{Checkpoints, Ended, EngineError, Every, run};
 use world::{
-    Broken, Figure, Manner, Outside, Random, Rows, Shared, Witness, counting, every, figures, job,
-    rows, sorted,
+    Broken, Figure, Manner, Outside, Random, Rows, Shared, Witness, counting, counting_on_heap,
+    every, figures, job, rows, sorted,
 };
 
 #[test]
@@ -32,7 +33,7 @@ fn a_job_without_checkpoints_gives_what_its_inputs_hold() {
 }
 
 #[test]
-fn a_job_cut_off_at_any_row_and_resumed_at_any_parallelism_gives_the_same() {
+fn a_job_cut_off_at_any_row_and_resumed_at_any_parallelism_on_any_store_gives_the_same() {
     let (left, right) = (rows(1, 6_000), rows(2, 4_000));
     let expected = figures(&[&left, &right]);
     let mut resumed = 0;
@@ -46,12 +47,18 @@ fn a_job_cut_off_at_any_row_and_resumed_at_any_parallelism_gives_the_same() {
                 let source = &mut sources[random.below(2) as usize];
                 source.manner = Manner::FailAt(random.below(source.rows.len() as u64) as usize);
             }
-            let checkpoints = every(1 + random.below(2_000), &memory);
+            let mut checkpoints = every(1 + random.below(2_000), &memory);
+            checkpoints.full_every = NonZero::new(1 + random.below(5) as u32).unwrap();
+            let (sources, checkpoints) = (sources.into(), Some(checkpoints));
             let parallelism = 1 + random.below(4) as u16;
-            let job =
-                job(sources.into(), counting(&shared), &outside, Some(checkpoints), parallelism);
             let mut witness = Witness::default();
-            let ended = run(job, &mut witness);
+            let ended = if random.below(2) == 0 {
+                let make = counting(&shared);
+                run(job(sources, make, &outside, checkpoints, parallelism), &mut witness)
+            } else {
+                let make = counting_on_heap(&shared);
+                run(job(sources, make, &outside, checkpoints, parallelism), &mut witness)
+            };
             assert_eq!(witness.skipped, [""; 0]);
             assert_eq!(witness.aborted, [""; 0]);
             resumed += u32::from(witness.restored.is_some());

@@ -16,6 +16,7 @@ use holdwater::sink::{CutBack, Sink, Source};
 use holdwater::state::{Backend, Map, Value};
 use holdwater::storage::{Area, ObjectId, Storage};
 use holdwater_bytes::{Bytes, Ordered};
+use holdwater_heap::Heap;
 use holdwater_threads::{
     Checkpoints, Completed, Event, Every, Input, Job, Observer, Operator, Options, Outputs, Route,
     Routed, RoutedSource, Stop, Subtask,
@@ -405,10 +406,16 @@ impl Observer for Witness {
     }
 }
 
-/// Makes operators that count.
+/// Makes operators that count, and hold what they count as bytes.
 pub fn counting(shared: &Shared) -> impl Fn(Subtask) -> Result<Count<Bytes<Ordered>>, Broken> {
     let shared = shared.clone();
     move |subtask| Ok(Count::new(Bytes::in_memory(subtask.groups), &shared))
+}
+
+/// Makes operators that count, and hold what they count on the heap.
+pub fn counting_on_heap(shared: &Shared) -> impl Fn(Subtask) -> Result<Count<Heap>, Broken> {
+    let shared = shared.clone();
+    move |subtask| Ok(Count::new(Heap::new(subtask.groups), &shared))
 }
 
 /// Puts a job together.
