@@ -9,7 +9,7 @@ use std::sync::Arc;
 use holdwater::barrier::Guarantee;
 use holdwater_bytes::Bytes;
 use holdwater_memory::Memory;
-use holdwater_threads::{EngineError, Subtask, run};
+use holdwater_threads::{Ended, EngineError, Subtask, run};
 use world::{Broken, Count, Figure, Manner, Outside, Random, Row, Rows, Shared, Witness};
 use world::{counting, every, figures, job, rows, sorted};
 
@@ -98,6 +98,27 @@ fn each_result_is_visible_exactly_once_however_often_the_job_is_cut_off() {
     }
     assert!(resumed > 0, "a run went on from a checkpoint");
     assert!(aborted > 0, "a prepared transaction was found and dropped");
+}
+
+#[test]
+fn results_are_visible_as_soon_as_their_checkpoint_is_complete() {
+    let (left, memory, outside) = (rows(1, 10_000), Memory::default(), Outside::default());
+    let shared = Shared::default();
+    let sources = vec![Rows::new(&left, Manner::Plain, &shared)];
+    let make = |subtask: Subtask| {
+        let mut count = Count::new(Bytes::in_memory(subtask.groups), &shared);
+        count.pass_on = true;
+        Ok::<_, Broken>(count)
+    };
+    let job = job(sources, make, &outside, Some(every(500, &memory)), 2);
+    let stop_after = Some((3, job.options.stop.clone()));
+    let mut witness = Witness { stop_after, ..Witness::default() };
+    let summary = run(job, &mut witness).unwrap();
+    assert_eq!(summary.ended, Ended::Stopped);
+    // What follows the last checkpoint is not, and comes with the next run.
+    let position = summary.positions[0].clone().unwrap();
+    let position = u64::from_le_bytes(position.try_into().unwrap());
+    assert_eq!(outside.rows().len() as u64, position);
 }
 
 #[test]

@@ -76,6 +76,8 @@ pub enum Manner {
 pub struct Rows {
     pub rows: Arc<Vec<Row>>,
     pub next: usize,
+    /// Where this run began.
+    pub from: usize,
     pub batch: usize,
     pub manner: Manner,
     pub shared: Shared,
@@ -87,7 +89,7 @@ impl Rows {
     pub fn new(rows: &Arc<Vec<Row>>, manner: Manner, shared: &Shared) -> Self {
         let (rows, shared) = (Arc::clone(rows), shared.clone());
         let barriers = std::cell::Cell::new(0);
-        Self { rows, next: 0, batch: 64, manner, shared, route: None, barriers }
+        Self { rows, next: 0, from: 0, batch: 64, manner, shared, route: None, barriers }
     }
 
     /// Returns how many rows may be read now.
@@ -113,7 +115,7 @@ impl Rows {
             Manner::PanicAt(_) => panic!("cable torn"),
             Manner::Paced(rows) => {
                 let passed = self.barriers.get() as usize;
-                self.batch.min(((passed + 1) * rows).saturating_sub(self.next))
+                self.batch.min((self.from + (passed + 1) * rows).saturating_sub(self.next))
             }
             Manner::UntilComplete if completed == 0 => {
                 self.batch.min(self.rows.len() - 1 - self.next)
@@ -160,6 +162,7 @@ impl Source for Rows {
     fn resume(&mut self, position: &[u8]) -> Result<(), Broken> {
         let position = position.try_into().map_err(|_| Broken("no position"))?;
         self.next = u64::from_le_bytes(position) as usize;
+        self.from = self.next;
         if self.next > self.rows.len() { Err(Broken("the input is shorter")) } else { Ok(()) }
     }
 }
