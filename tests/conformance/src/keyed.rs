@@ -1,4 +1,4 @@
-//! What every store of keyed state must do: flink.md 4.1 to 4.8 as far as it speaks of stores.
+//! What every store of keyed state must do.
 //!
 //! A store's tests are three lines; each behaviour becomes a test of its own, four times: with full
 //! and with incremental checkpoints taken on the way, going on with the state that took them, and
@@ -13,6 +13,9 @@
 //!
 //! In every mode each checkpoint is also restored to the side, from the bytes of its files, and
 //! compared by digest with what was frozen. A store needs room for 512 rows of each state.
+//!
+//! The numbers at the behaviours are those of docs/conformance.md, which lists what the tests of
+//! Flink's state backends demand.
 //!
 //! # What Flink must test and these types rule out
 //!
@@ -156,6 +159,7 @@ macro_rules! keyed {
                 dropping_what_was_frozen_changes_nothing,
                 the_digest_depends_on_the_content_alone,
                 a_frozen_state_is_read_by_encoded_key,
+                a_changed_byte_is_found,
                 what_a_full_part_holds_twice_is_refused,
                 rows_of_an_older_type_are_read_and_written_anew;
             deltas:
@@ -235,30 +239,59 @@ macro_rules! row_deltas {
 
 #[cfg(test)]
 mod tests {
-    /// A behaviour that is not listed in the macros above would never be shown.
+    const ROOMS: [(&str, &str); 11] = [
+        ("deltas", include_str!("keyed/deltas.rs")),
+        ("list", include_str!("keyed/list.rs")),
+        ("map", include_str!("keyed/map.rs")),
+        ("opening", include_str!("keyed/opening.rs")),
+        ("reducing", include_str!("keyed/reducing.rs")),
+        ("rescaling", include_str!("keyed/rescaling.rs")),
+        ("rows", include_str!("keyed/rows.rs")),
+        ("snapshots", include_str!("keyed/snapshots.rs")),
+        ("tapes", include_str!("keyed/tapes.rs")),
+        ("timers", include_str!("keyed/timers.rs")),
+        ("value", include_str!("keyed/value.rs")),
+    ];
+
+    /// Returns each behaviour: its room, its name and the numbers in its documentation.
+    fn behaviours() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
+        ROOMS.into_iter().flat_map(|(room, text)| {
+            let mut numbers = "";
+            text.lines().filter_map(move |line| {
+                if let Some((begin, _)) =
+                    line.strip_prefix("/// ").and_then(|doc| doc.split_once(':'))
+                {
+                    numbers = begin;
+                }
+                let name = line.strip_prefix("pub fn ")?.split('<').next()?;
+                Some((room, name, numbers))
+            })
+        })
+    }
+
     #[test]
-    fn every_behaviour_is_listed() {
-        let rooms = [
-            include_str!("keyed/deltas.rs"),
-            include_str!("keyed/list.rs"),
-            include_str!("keyed/map.rs"),
-            include_str!("keyed/opening.rs"),
-            include_str!("keyed/reducing.rs"),
-            include_str!("keyed/rescaling.rs"),
-            include_str!("keyed/rows.rs"),
-            include_str!("keyed/snapshots.rs"),
-            include_str!("keyed/tapes.rs"),
-            include_str!("keyed/timers.rs"),
-            include_str!("keyed/value.rs"),
-        ];
+    fn every_behaviour_is_listed_to_be_tested() {
         let macros = include_str!("keyed.rs");
-        for room in rooms {
-            let behaviours = room.lines().filter_map(|line| line.strip_prefix("pub fn "));
-            for name in behaviours.map(|line| line.split('<').next().unwrap()) {
-                let listed =
-                    macros.lines().any(|line| line.trim().trim_end_matches([',', ';']) == name);
-                assert!(listed, "{name} is in no list");
+        for (room, name, _) in behaviours() {
+            let listed = |line: &str| line.trim().trim_end_matches([',', ';']) == name;
+            assert!(macros.lines().any(listed), "{room}::{name} is in no list");
+        }
+    }
+
+    #[test]
+    fn the_document_names_every_behaviour_by_its_numbers() {
+        let document = include_str!("../../../docs/conformance.md");
+        for (room, name, numbers) in behaviours() {
+            for number in numbers.split(", ") {
+                let row = document.lines().find(|line| line.starts_with(&format!("| {number} |")));
+                let named = row.is_some_and(|row| row.contains(&format!("`{room}::{name}`")));
+                assert!(named, "{number} does not name {room}::{name}");
             }
+        }
+        for name in document.split('`').skip(1).step_by(2).filter(|name| name.contains("::")) {
+            let is_named = |(room, test, _)| format!("{room}::{test}") == name;
+            let is_room = name.ends_with("::") || name.starts_with("portability::");
+            assert!(is_room || behaviours().any(is_named), "{name} is no test");
         }
     }
 }

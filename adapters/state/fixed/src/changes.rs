@@ -8,8 +8,8 @@ use crate::FixedError;
 
 /// When each of up to `G` groups changed last, in freezes.
 ///
-/// A mark is never taken back: whatever became of a checkpoint, a later delta on an older base finds
-/// every change since that base.
+/// A mark is never taken back: whatever became of a checkpoint, a later delta on an older base
+/// finds every change since that base.
 #[derive(Clone, Debug)]
 pub(crate) struct Changes<const G: usize> {
     /// How many freezes there were, plus one: 0 is for groups that never changed.

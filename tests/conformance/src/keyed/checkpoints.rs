@@ -96,8 +96,22 @@ impl Checkpoints {
 
     /// Loads what `checkpoint` holds of the groups that the states own.
     pub fn load<S: States>(&self, checkpoint: u64, states: &mut S) {
+        self.try_load(checkpoint, states).unwrap_or_else(|refusal| panic!("{refusal}"));
+    }
+
+    /// Loads what `checkpoint` holds of the groups that the states own, or says what is refused.
+    pub fn try_load<S: States>(&self, checkpoint: u64, states: &mut S) -> Result<(), String> {
         let chains = self.taken.get(&checkpoint).expect("a checkpoint that was saved");
-        let Ok(()) = states.each(&mut Load { checkpoint, chains, files: &self.files });
+        states.each(&mut Load { checkpoint, chains, files: &self.files })
+    }
+
+    /// Changes one byte of the file that was written for `checkpoint`.
+    pub fn damage(&mut self, checkpoint: u64, at: u64) {
+        let is_of = |file: &&mut Vec<u8>| {
+            Snapshot::open(&file[..], Portable).unwrap().header().checkpoint == checkpoint
+        };
+        let mut files = self.files.iter_mut();
+        files.find(is_of).expect("a checkpoint with a file")[at as usize] ^= 0x10;
     }
 
     /// Returns how many values, items and fields the parts written for `checkpoint` put.
@@ -169,14 +183,15 @@ struct Load<'c> {
 }
 
 impl<E: StateError> Visitor<E> for Load<'_> {
-    type Stop = core::convert::Infallible;
+    type Stop = String;
 
-    fn state<S: State<Error = E>>(&mut self, state: &mut S) -> Result<(), Self::Stop> {
+    fn state<S: State<Error = E>>(&mut self, state: &mut S) -> Result<(), String> {
         let name = state.description().name.to_string();
         for group in state.groups().iter().map(KeyGroup::index) {
             for (file, part) in self.chains.get(&(name.clone(), group)).into_iter().flatten() {
-                let mut snapshot = Snapshot::open(&self.files[*file][..], Portable).unwrap();
-                snapshot.load(*part, state).unwrap_or_else(|error| panic!("{error}"));
+                let snapshot = Snapshot::open(&self.files[*file][..], Portable);
+                let mut snapshot = snapshot.map_err(|error| error.to_string())?;
+                snapshot.load(*part, state).map_err(|error| error.to_string())?;
             }
         }
         state.loaded(self.checkpoint);

@@ -1,4 +1,4 @@
-//! Incremental checkpoints of keyed state: flink.md 1.12 and 4.7.
+//! Incremental checkpoints of keyed state.
 
 use std::collections::BTreeMap;
 

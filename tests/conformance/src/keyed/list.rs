@@ -1,4 +1,4 @@
-//! A list per key: flink.md 4.2.
+//! A list per key.
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;

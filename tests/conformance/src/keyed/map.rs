@@ -1,4 +1,4 @@
-//! A map per key: flink.md 4.4.
+//! A map per key.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;

@@ -1,4 +1,4 @@
-//! Opening states, and whose keys they take: flink.md 4.5.
+//! Opening states, and whose keys they take.
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};

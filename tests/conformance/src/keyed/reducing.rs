@@ -1,4 +1,4 @@
-//! Reducing and aggregating: flink.md 4.3.
+//! Reducing and aggregating.
 
 use holdwater::key::{At, In};
 use holdwater::state::{

@@ -1,4 +1,4 @@
-//! Restoring at another parallelism: flink.md 4.8.
+//! Restoring at another parallelism.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! Checkpoints of keyed state: flink.md 4.7 and 1.12.
+//! Checkpoints of keyed state.
 
 use std::collections::BTreeMap;
 
@@ -148,6 +148,27 @@ pub fn a_frozen_state_is_read_by_encoded_key<B: Backend>(run: &Run<B>) {
     let sum =
         sum.fold((0, 0u128), |(rows, digest), one| (rows + one.0, digest.wrapping_add(one.1)));
     assert_eq!(written(description, |rows| map.scan(group, rows).unwrap()), sum);
+}
+
+/// 99: a changed byte of any part is found when the part is loaded, and names its place.
+pub fn a_changed_byte_is_found<B: Backend>(run: &Run<B>) {
+    let mut states = filled(run);
+    states.turn();
+    change(run, &mut states);
+    states.turn();
+    let last = states.checkpoints().last().unwrap();
+    let parts: Vec<_> = states.checkpoints().parts_written(last).collect();
+    assert!(!parts.is_empty());
+    for part in parts {
+        for at in part.offset..part.offset + part.length {
+            let mut checkpoints = states.checkpoints().clone();
+            checkpoints.damage(last, at);
+            let refused = checkpoints.try_load(last, &mut states.empty()).unwrap_err();
+            let place = refused.rsplit(' ').next().and_then(|place| place.parse().ok());
+            let part = part.offset..=part.offset + part.length;
+            assert!(place.is_some_and(|place| part.contains(&place)), "byte {at}: {refused}");
+        }
+    }
 }
 
 /// 100: a key, field or timer that a full part holds twice is refused.

@@ -1,4 +1,4 @@
-//! Timers per key: flink.md 4.6 and 4.11, as far as they speak of the store.
+//! Timers per key.
 
 use std::collections::BTreeSet;
 

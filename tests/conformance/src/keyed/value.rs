@@ -1,4 +1,4 @@
-//! One value per key: flink.md 4.1.
+//! One value per key.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
