@@ -29,7 +29,7 @@ pub use assemble::{Refusal, RefusalFault};
 pub use clean::Warning;
 pub use coordinator::{Config, Coordinator, Job, OperatorShape, Recovered, Refused};
 pub use lineage::{Lineage, Living};
-pub use load::{FileDamage, LoadFailure, load};
+pub use load::{FileDamage, LoadFailure, RestorePolicy, Restored, SkippedGroup, load};
 pub use perform::Performer;
 pub use publish::Halt;
 pub use recovery::Recovery;

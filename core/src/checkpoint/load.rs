@@ -15,17 +15,61 @@ use crate::snapshot::{PartEntry, PartError, Snapshot};
 use crate::state::{Kind, LoadError, Shape, State, States, Visitor};
 use crate::storage::{Failure, ObjectId, Storage, StoredObject};
 
-/// Loads the rows of `groups` into all `states` of an operator; returns how many keys there are.
+/// What is done about damage in a checkpoint.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum RestorePolicy {
+    /// The job fails.
+    Fail,
+    /// The newest intact checkpoint before it is restored; somebody is told.
+    PreviousCheckpoint,
+    /// What is intact is restored, and damaged key groups are left out; somebody is told of each.
+    /// Their keys begin anew: for jobs that would rather lose a part than stand still.
+    SkipGroup,
+}
+
+/// What was loaded into states.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Restored {
+    /// How many keys the states hold.
+    pub rows: u64,
+    /// What was left out, by [`RestorePolicy::SkipGroup`].
+    pub skipped: Vec<SkippedGroup>,
+}
+
+/// A key group of a state that is damaged in the checkpoint, and empty in the job.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct SkippedGroup {
+    /// The operator.
+    pub operator: String,
+    /// The state.
+    pub state: String,
+    /// The key group.
+    pub group: u16,
+    /// What is damaged.
+    pub damage: FileDamage,
+}
+
+impl fmt::Display for SkippedGroup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { operator, state, group, damage } = self;
+        write!(f, "state {state} of operator {operator} lost key group {group}: {damage}")
+    }
+}
+
+/// Loads the rows of `groups` into all `states` of an operator, which are empty.
 ///
 /// Each part is verified block by block and row by row, and against what the manifest says of it.
-/// After an error the states may hold part of the checkpoint: drop or clear them.
+/// Memory beside the states is bounded by the files, whatever is in them
+/// ([`RestoreBudget`](crate::page::RestoreBudget)). After an error the states may hold part of the
+/// checkpoint: drop or clear them.
 pub fn load<B: Storage + Clone, S: States>(
     manifest: &Manifest,
     operator: &str,
     groups: KeyGroups,
     storage: &B,
+    policy: RestorePolicy,
     states: &mut S,
-) -> Result<u64, LoadFailure<B::Error, S::Error>>
+) -> Result<Restored, LoadFailure<B::Error, S::Error>>
 where
     S::Error: StateError,
 {
@@ -37,11 +81,12 @@ where
         return Err(LoadFailure::NoSuchOperator { operator: operator.into() });
     };
     let snapshots = Snapshots { manifest, operator, storage, opened: BTreeMap::new() };
-    let mut loader = Loader { operator: entry, groups, snapshots, loaded: Vec::new(), rows: 0 };
+    let (names, restored) = (Vec::new(), Restored::default());
+    let mut loader = Loader { operator: entry, groups, snapshots, policy, names, restored };
     states.each(&mut loader)?;
-    let forgotten = entry.states.iter().find(|state| !loader.loaded.contains(&state.name));
+    let forgotten = entry.states.iter().find(|state| !loader.names.contains(&state.name));
     match forgotten {
-        None => Ok(loader.rows),
+        None => Ok(loader.restored),
         Some(state) => {
             Err(LoadFailure::NoSuchState { operator: operator.into(), state: state.name.clone() })
         }
@@ -60,6 +105,8 @@ pub enum LoadFailure<M, E> {
         /// That of the job.
         asked: u16,
     },
+    /// The store could not drop what it holds of a damaged group.
+    NotCleared(E),
     /// The checkpoint has no such operator.
     NoSuchOperator {
         /// The operator.
@@ -106,6 +153,7 @@ impl<M: fmt::Display, E: fmt::Display> fmt::Display for LoadFailure<M, E> {
             Self::KeyGroups { stored, asked } => {
                 write!(f, "the checkpoint has {stored} key groups, not {asked}: ask for {stored}")
             }
+            Self::NotCleared(error) => error.fmt(f),
             Self::NoSuchOperator { operator } => {
                 write!(f, "the checkpoint has no operator {operator}: it is of another job")
             }
@@ -156,8 +204,10 @@ struct Loader<'m, B: Storage> {
     operator: &'m OperatorEntry,
     groups: KeyGroups,
     snapshots: Snapshots<'m, B>,
-    loaded: Vec<String>,
-    rows: u64,
+    policy: RestorePolicy,
+    /// The states that were loaded.
+    names: Vec<String>,
+    restored: Restored,
 }
 
 impl<B: Storage + Clone, E: StateError> Visitor<E> for Loader<'_, B> {
@@ -172,16 +222,49 @@ impl<B: Storage + Clone, E: StateError> Visitor<E> for Loader<'_, B> {
                 let operator = self.operator.name.clone();
                 return Err(LoadFailure::OtherKind { operator, state: entry.name.clone(), kind });
             }
-            for chain in rescale::chains(entry, self.groups) {
-                for part in &chain.parts {
-                    self.snapshots.load(chain.group, entry, part, state)?;
-                }
+            let mut damaged = BTreeMap::new();
+            // What was loaded of a damaged group cannot be told from the rest: begin again.
+            while self.load_chains(entry, &mut damaged, state)? {
+                state.clear().map_err(LoadFailure::NotCleared)?;
             }
-            self.loaded.push(name.as_str().into());
+            self.restored.skipped.extend(damaged.into_iter().map(|(group, damage)| SkippedGroup {
+                operator: self.operator.name.clone(),
+                state: entry.name.clone(),
+                group,
+                damage,
+            }));
+            self.names.push(name.as_str().into());
         }
         state.loaded(self.snapshots.manifest.id.checkpoint);
-        self.rows += state.rows();
+        self.restored.rows += state.rows();
         Ok(())
+    }
+}
+
+impl<B: Storage + Clone> Loader<'_, B> {
+    /// Loads every group but those known to be damaged. Adds those that are found to be, if they
+    /// may be left out, and returns whether there were any.
+    fn load_chains<S: State>(
+        &mut self,
+        entry: &StateEntry,
+        damaged: &mut BTreeMap<u16, FileDamage>,
+        state: &mut S,
+    ) -> Result<bool, LoadFailure<B::Error, S::Error>> {
+        let known = damaged.len();
+        for chain in rescale::chains(entry, self.groups) {
+            if damaged.contains_key(&chain.group) {
+                continue;
+            }
+            let mut parts = chain.parts.iter();
+            match parts.try_for_each(|part| self.snapshots.load(chain.group, entry, part, state)) {
+                Ok(()) => {}
+                Err(LoadFailure::Damaged(damage)) if self.policy == RestorePolicy::SkipGroup => {
+                    damaged.insert(chain.group, damage);
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
+        Ok(damaged.len() > known)
     }
 }
 

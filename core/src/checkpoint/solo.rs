@@ -11,7 +11,8 @@ use core::fmt;
 use super::save::{SaveFailure, Target, save};
 use super::{
     Abort, Command, Config, Coordinator, Halt, Job, LoadFailure, OperatorShape, Performer,
-    Recovered, Recovery, RecoveryCommand, RecoveryError, Refused, Start, TaskId, load,
+    Recovered, Recovery, RecoveryCommand, RecoveryError, Refused, RestorePolicy, Start, TaskId,
+    load,
 };
 use crate::barrier::Barrier;
 use crate::error::StateError;
@@ -250,7 +251,8 @@ where
             RecoveryCommand::Restore(manifest) => {
                 let groups = KeyGroups::all(job.key_groups);
                 let storage = performer.storage().clone();
-                match load(&manifest, &job.operator, groups, &storage, states) {
+                let policy = RestorePolicy::PreviousCheckpoint;
+                match load(&manifest, &job.operator, groups, &storage, policy, states) {
                     Ok(_) => recovery.restored(),
                     Err(LoadFailure::Damaged(damage)) => {
                         states.each(&mut Tell::Clear)?;

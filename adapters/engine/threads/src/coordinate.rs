@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
-use holdwater::checkpoint::{Command, Report, TaskId};
+use holdwater::checkpoint::{Command, Report, SkippedGroup, TaskId};
 use holdwater::manifest::{CheckpointId, Manifest};
 use holdwater::storage::Storage;
 
@@ -14,7 +14,6 @@ use crate::message::{Notice, Order, Signal};
 use crate::observer::{Event, Observer};
 use crate::options::Stop;
 use crate::plan::SOURCES;
-use crate::restore::SkippedGroup;
 use crate::rows::RowCount;
 use crate::taking::{Last, Taking};
 

@@ -5,7 +5,6 @@ use std::fmt;
 
 use holdwater::barrier::BarrierError;
 use holdwater::checkpoint::{Halt, RecoveryError, Skipped};
-use holdwater::error::Malformed;
 use holdwater::manifest::CheckpointId;
 use holdwater::rescale::Misfit;
 use holdwater::state::Kind;
@@ -113,6 +112,11 @@ pub enum EngineError {
         /// Why.
         error: Box<dyn Error + Send + Sync>,
     },
+    /// A store could not drop what it holds.
+    Store {
+        /// Why.
+        error: Box<dyn Error + Send + Sync>,
+    },
     /// The medium that a snapshot file lies on failed.
     Unread {
         /// The file.
@@ -159,6 +163,7 @@ impl fmt::Display for EngineError {
             Self::Panicked { thread, message } => write!(f, "{thread} panicked: {message}"),
             Self::Recovery { recovery, error } => with_cause(f, recovery, error.as_deref()),
             Self::Sink { error } => error.fmt(f),
+            Self::Store { error } => error.fmt(f),
             Self::Source { name, error } => write!(f, "input {name}: {error}"),
             Self::Unread { file, error } => write!(f, "cannot read {file}: {error}"),
         }
@@ -172,31 +177,12 @@ impl Error for EngineError {
             | Self::NotLoaded { error, .. }
             | Self::Sink { error }
             | Self::Source { error, .. }
+            | Self::Store { error }
             | Self::Unread { error, .. } => Some(&**error),
             Self::Halted { error, .. } | Self::Recovery { error, .. } => {
                 error.as_deref().map(|error| error as _)
             }
             _ => None,
-        }
-    }
-}
-
-/// What is damaged in a checkpoint, and where.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Damage {
-    /// The file.
-    pub file: ObjectId,
-    /// The section of it.
-    pub section: String,
-    /// The fault and its offset in the file; without, the file is missing.
-    pub malformed: Option<Malformed>,
-}
-
-impl fmt::Display for Damage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.malformed {
-            Some(malformed) => write!(f, "{}, {}: {malformed}", self.file, self.section),
-            None => write!(f, "{} is missing", self.file),
         }
     }
 }

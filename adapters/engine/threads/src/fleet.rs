@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::thread::{Scope, ScopedJoinHandle};
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
-use holdwater::checkpoint::TaskId;
+use holdwater::checkpoint::{Restored, TaskId};
 use holdwater::key::KeyGroups;
 use holdwater::manifest::Manifest;
 use holdwater::storage::Storage;
@@ -13,7 +13,7 @@ use crate::inputs::Inputs;
 use crate::message::{Message, Notice, Signal};
 use crate::operator::{Operator, Outputs, Subtask};
 use crate::plan::{KEYED, Plan};
-use crate::restore::{LoadFailed, Loaded};
+use crate::restore::LoadFailed;
 use crate::subtask::{Restore, Snapshots, SubtaskThread};
 use crate::thread;
 
@@ -64,8 +64,8 @@ impl<'scope, R: Send + 'static, T: Send + 'static> Fleet<'scope, R, T> {
     /// Waits until every subtask holds what it is restored from; returns what they loaded.
     ///
     /// If one does not, all are ended.
-    pub(crate) fn wait_until_ready(self) -> Result<(Self, Loaded), LoadFailed> {
-        let (mut all, mut waited_for) = (Loaded::default(), self.threads.len());
+    pub(crate) fn wait_until_ready(self) -> Result<(Self, Restored), LoadFailed> {
+        let (mut all, mut waited_for) = (Restored::default(), self.threads.len());
         let failed = loop {
             if waited_for == 0 {
                 return Ok((self, all));

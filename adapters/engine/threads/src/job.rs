@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use holdwater::checkpoint::SkippedGroup;
 use holdwater::manifest::CheckpointId;
 use holdwater::sink::Sink;
 use holdwater::storage::Storage;
@@ -11,7 +12,6 @@ use crate::observer::Observer;
 use crate::operator::{Operator, Subtask};
 use crate::options::{Checkpoints, Options};
 use crate::plan::{Plan, SINK_NAME, SOURCES_NAME};
-use crate::restore::SkippedGroup;
 use crate::source::RoutedSource;
 
 /// What is done with which records, and where the results go.
@@ -60,7 +60,7 @@ pub struct Summary {
     /// How far each input was read, as far as it was told.
     pub positions: Vec<Option<Vec<u8>>>,
     /// What was left out of the checkpoint that was restored
-    /// ([`RestorePolicy::SkipGroup`](crate::RestorePolicy::SkipGroup)).
+    /// ([`RestorePolicy::SkipGroup`](holdwater::checkpoint::RestorePolicy::SkipGroup)).
     pub skipped: Vec<SkippedGroup>,
     /// What the operators counted, across restarts, ascending by name.
     pub counters: Vec<(String, u64)>,

@@ -35,10 +35,10 @@ mod subtask;
 mod taking;
 mod thread;
 
-pub use error::{Damage, EngineError};
+pub use error::EngineError;
 pub use job::{Ended, Input, Job, Summary, run};
 pub use observer::{Completed, Event, Observer};
 pub use operator::{Operator, Outputs, Subtask};
-pub use options::{Checkpoints, Every, KEY_GROUPS, Options, RestorePolicy, Start, Stop};
-pub use restore::{LoadFailed, Loaded, SkippedGroup, load_states};
+pub use options::{Checkpoints, Every, KEY_GROUPS, Options, Start, Stop};
+pub use restore::{LoadFailed, load_states};
 pub use source::{Route, Routed, RoutedSource};

@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use holdwater::barrier::Barrier;
-use holdwater::checkpoint::{Report, TaskId};
+use holdwater::checkpoint::{FileDamage, Report, Restored, TaskId};
 use holdwater::manifest::CheckpointId;
 
-use crate::error::{Damage, EngineError};
-use crate::restore::Loaded;
+use crate::error::EngineError;
 
 /// What goes with the records, from source to subtask and from subtask to sink.
 #[derive(Debug)]
@@ -48,9 +47,9 @@ pub(crate) enum Signal {
     /// A source has read all of its input, up to this position.
     Exhausted(usize, Vec<u8>),
     /// A subtask is ready, and has loaded this.
-    Ready(Loaded),
+    Ready(Restored),
     /// A subtask found damage in the checkpoint.
-    Damaged(Damage),
+    Damaged(FileDamage),
     /// A task did its part of a checkpoint, which is durable.
     ///
     /// The duration is how long it processed no record.

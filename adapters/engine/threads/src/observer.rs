@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use holdwater::checkpoint::{Skipped, Warning};
+use holdwater::checkpoint::{Skipped, SkippedGroup, Warning};
 use holdwater::manifest::{CheckpointId, Manifest};
-
-use crate::restore::SkippedGroup;
 
 /// Somebody who is told how a job goes. It is called from the thread that runs the job.
 pub trait Observer {

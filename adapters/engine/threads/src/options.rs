@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use holdwater::barrier::Guarantee;
+use holdwater::checkpoint::RestorePolicy;
 use holdwater::manifest::{CheckpointId, Manifest};
 
 /// How a job is run, apart from what it does.
@@ -108,19 +109,6 @@ pub enum Every {
     Interval(Duration),
     /// So many rows after the last was begun.
     Rows(u64),
-}
-
-/// What is done if the checkpoint to go on from is damaged.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum RestorePolicy {
-    /// The job fails.
-    Fail,
-    /// The newest intact one before it is restored; the observer is told.
-    PreviousCheckpoint,
-    /// It is restored all the same, without the key groups of those states that are damaged: their
-    /// keys begin anew. The observer is told of each, and the next checkpoint is full. If nothing
-    /// of it can be restored, since its manifest is damaged, the one before it is.
-    SkipGroup,
 }
 
 /// Ends a job from outside: by a signal, by another thread. Clones are one switch.

@@ -5,7 +5,9 @@ use std::thread::Scope;
 use std::time::Instant;
 
 use crossbeam_channel::{Sender, unbounded};
-use holdwater::checkpoint::{self, Coordinator, OperatorShape, Performer, Recovered, TaskId};
+use holdwater::checkpoint::{
+    self, Coordinator, OperatorShape, Performer, Recovered, Restored, TaskId,
+};
 use holdwater::key::{GROUPS_MAX, HASH_FUNCTION};
 use holdwater::manifest::{CheckpointId, Manifest, SinkEntry};
 use holdwater::rescale::{self, Misfit};
@@ -23,7 +25,7 @@ use crate::operator::{Operator, Subtask};
 use crate::options::{Checkpoints, KEY_GROUPS, Options};
 use crate::output::SinkThread;
 use crate::recover::recover;
-use crate::restore::{LoadFailed, Loaded};
+use crate::restore::LoadFailed;
 use crate::rows::RowCount;
 use crate::source::{Route, RoutedSource, SourceThread};
 use crate::taking::Taking;
@@ -41,7 +43,7 @@ pub(crate) struct Plan<F, B> {
 /// The subtasks that were started, and what they go on from.
 struct Begun<'scope, R, T, B: Storage> {
     fleet: Fleet<'scope, R, T>,
-    loaded: Loaded,
+    loaded: Restored,
     checkpoints: Option<(Performer<B>, Recovered)>,
 }
 
@@ -68,7 +70,7 @@ impl<F, B: Storage + Clone + Send + Sync> Plan<F, B> {
         self.restore_sink(&mut sink, &sink_name, recovered)?;
         let duration = since.elapsed();
         let restored = restored.as_ref();
-        let Loaded { rows: held, skipped } = loaded;
+        let Restored { rows: held, skipped } = loaded;
         skipped.iter().for_each(|group| observer.observe(&Event::SkippedGroup(group)));
         observer.observe(&Event::Running { restored, rows: held, duration });
 

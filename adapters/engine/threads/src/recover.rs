@@ -1,14 +1,14 @@
 //! Begins an epoch: carries out what the core's recovery asks for.
 
 use holdwater::checkpoint::{
-    self, Performer, Recovered, Recovery, RecoveryCommand, RecoveryError, Warning,
+    self, Performer, Recovered, Recovery, RecoveryCommand, RecoveryError, RestorePolicy, Warning,
 };
 use holdwater::manifest::Manifest;
 use holdwater::storage::Storage;
 
 use crate::error::EngineError;
 use crate::observer::{Event, Observer};
-use crate::options::{Checkpoints, RestorePolicy, Start};
+use crate::options::{Checkpoints, Start};
 use crate::restore::LoadFailed;
 
 /// Finds what to go on from and has it restored by `restore`, which is given the epoch, the

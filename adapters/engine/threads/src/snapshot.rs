@@ -1,19 +1,15 @@
 //! Writes what a subtask has frozen, beside the records.
 
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
 use holdwater::barrier::Barrier;
-use holdwater::checkpoint::{Report, TaskId};
-use holdwater::codec::Write;
+use holdwater::checkpoint::{Report, Target, TaskId, save};
 use holdwater::error::StateError;
-use holdwater::manifest::FileEntry;
-use holdwater::page::{BlockSize, FileHeader, FileKind, Portable};
 use holdwater::snapshot::FrozenStates;
-use holdwater::storage::{Failure, ObjectId, Storage};
+use holdwater::storage::Storage;
 
 use crate::message::Signal;
 
@@ -84,70 +80,10 @@ impl<B: Storage> SnapshotWriter<B> {
     /// Returns what was saved, or says why nothing was.
     fn save<E: StateError>(&mut self, work: &Work<E>) -> Result<Report, String> {
         let Work { barrier, frozen, .. } = work;
-        let mut report = Report::default();
-        if !frozen.has_parts() {
-            report.add_states(barrier, None, &frozen.report_without_parts());
-            return Ok(report);
-        }
-        let checkpoint = barrier.id.checkpoint;
-        if self.abandoned.contains(checkpoint) {
-            return Err(NotWritten::<B::Error>::Abandoned.to_string());
-        }
-        let failed = |failure| NotWritten::Failed::<B::Error>(failure).to_string();
-        let id = barrier.file(0, u32::from(self.task.index));
-        let header = self.header(id);
-        let mut block = vec![0; header.block.bytes()];
-        let file = self.storage.create(id).map_err(failed)?;
-        let (storage, abandoned) = (&mut self.storage, &self.abandoned);
-        let out = Object { storage, file, abandoned, checkpoint };
-        let saved = frozen
-            .save(header, &self.operator, out, &mut block, Portable)
-            .map_err(|error| error.to_string())?;
-        let Object { storage, file, .. } = saved.out;
-        storage.sync(file).map_err(failed)?;
-        let entry = FileEntry { id, length: saved.seal.length, hash: saved.seal.hash };
-        report.add_states(barrier, Some(entry), &saved.states);
-        Ok(report)
-    }
-
-    fn header(&self, id: ObjectId) -> FileHeader {
-        let ObjectId { checkpoint, epoch, attempt, part, .. } = id;
-        let (kind, block, job) = (FileKind::Snapshot, BlockSize::HOST, self.job);
-        FileHeader { kind, block, job, checkpoint, epoch, attempt, part }
-    }
-}
-
-/// A snapshot file being written to a storage.
-struct Object<'s, B: Storage> {
-    storage: &'s mut B,
-    file: B::File,
-    abandoned: &'s Abandoned,
-    checkpoint: u64,
-}
-
-impl<B: Storage> Write for Object<'_, B> {
-    type Error = NotWritten<B::Error>;
-
-    fn write(&mut self, bytes: &[u8]) -> Result<(), Self::Error> {
-        if self.abandoned.contains(self.checkpoint) {
-            return Err(NotWritten::Abandoned);
-        }
-        self.storage.write(&mut self.file, bytes).map_err(NotWritten::Failed)
-    }
-}
-
-/// Why a file was not written.
-#[derive(Debug)]
-enum NotWritten<B> {
-    Abandoned,
-    Failed(Failure<B>),
-}
-
-impl<B: fmt::Display> fmt::Display for NotWritten<B> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Abandoned => f.write_str("the checkpoint was given up"),
-            Self::Failed(failure) => failure.fmt(f),
-        }
+        let (job, operator) = (self.job, self.operator.as_str());
+        let target = Target { job, operator, barrier, part: u32::from(self.task.index) };
+        let (abandoned, checkpoint) = (&self.abandoned, barrier.id.checkpoint);
+        let wanted = || !abandoned.contains(checkpoint);
+        save(&mut self.storage, target, frozen, &wanted).map_err(|failure| failure.to_string())
     }
 }

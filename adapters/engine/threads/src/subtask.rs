@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crossbeam_channel::{Sender, unbounded};
 use holdwater::barrier::Barrier;
-use holdwater::checkpoint::TaskId;
+use holdwater::checkpoint::{RestorePolicy, Restored, TaskId};
 use holdwater::error::StateError;
 use holdwater::manifest::Manifest;
 use holdwater::snapshot::freeze;
@@ -16,8 +16,7 @@ use crate::error::EngineError;
 use crate::inputs::{Input, Inputs};
 use crate::message::{Message, Notice, Signal};
 use crate::operator::{Operator, Outputs, Subtask};
-use crate::options::RestorePolicy;
-use crate::restore::{LoadFailed, Loaded, load_states};
+use crate::restore::{LoadFailed, load_states};
 use crate::snapshot::{Abandoned, SnapshotWriter, Work};
 use crate::{clock, thread};
 
@@ -57,7 +56,7 @@ impl<O: Operator, B: Storage + Clone + Send> SubtaskThread<O, B> {
         make: impl FnOnce(Subtask) -> Result<O, O::Error>,
     ) -> Result<(), EngineError> {
         let mut operator = make(self.subtask).map_err(|error| self.failed(error))?;
-        let mut loaded = Loaded::default();
+        let mut loaded = Restored::default();
         if let Some(Restore { manifest, operator: name, storage, policy }) = self.restore.take() {
             let groups = self.subtask.groups;
             let states = operator.states();

@@ -8,6 +8,7 @@ use std::num::NonZero;
 use std::sync::Arc;
 
 use holdwater::checkpoint::RecoveryError;
+use holdwater::checkpoint::RestorePolicy;
 use holdwater::key::KeyGroups;
 use holdwater::manifest::{CheckpointId, Manifest, PartShape};
 use holdwater::rescale::Misfit;
@@ -16,7 +17,7 @@ use holdwater::storage::{Area, Storage};
 use holdwater_bytes::Bytes;
 use holdwater_memory::Memory;
 use holdwater_threads::{
-    Checkpoints, EngineError, Operator, Outputs, RestorePolicy, Start, Subtask, Summary, run,
+    Checkpoints, EngineError, Operator, Outputs, Start, Subtask, Summary, run,
 };
 use world::{Broken, Figure, Manner, Outside, Row, Rows, Shared, Witness, counting, damage};
 use world::{damage_newest, every, figures, job, newest, rows, sorted};
