@@ -1,12 +1,16 @@
 //! The commands and their flags.
 
+mod tools;
+
+pub use tools::{Completions, Dump, Inspect, KnownShell, List, Verify};
+
 use std::ffi::OsString;
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
 
 use clap::builder::styling::Styles;
 use clap::error::ErrorKind;
-use clap::{ArgAction, Args, ColorChoice, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, ColorChoice, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::duration::Every;
 use crate::failure::Failure;
@@ -31,6 +35,10 @@ pub enum Command {
     Run(Box<Run>),
     /// List the checkpoints of a directory
     List(List),
+    /// Read checkpoints whole and name what is damaged
+    Verify(Verify),
+    /// Print the completions for a shell
+    Completions(Completions),
 }
 
 /// A job as the command line describes it.
@@ -123,17 +131,6 @@ pub struct Run {
     pub key_groups: Option<u16>,
 }
 
-/// What to list.
-#[derive(Args, Clone, Debug)]
-#[command(after_help = LIST_EXAMPLES)]
-pub struct List {
-    /// The directory of checkpoints
-    pub dir: PathBuf,
-    /// One JSON object per checkpoint
-    #[arg(long)]
-    pub json: bool,
-}
-
 /// The names of the key fields, in the order in which they make up the key.
 pub type KeyFields = Box<[String]>;
 
@@ -195,22 +192,21 @@ impl Arguments {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
                 Refusal::Shown(error.render().to_string())
             }
-            ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => Refusal::Failure(
-                Failure::Usage("give a command: run or list; see holdwater --help".to_owned()),
-            ),
+            ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+                Refusal::Failure(Failure::Usage(
+                    "give a command, such as run or list; see holdwater --help".to_owned(),
+                ))
+            }
             _ => {
                 let told = one_line(&error.render().to_string());
-                let command = match arguments.get(1).and_then(|command| command.to_str()) {
-                    Some("run") => "run ",
-                    Some("list") => "list ",
-                    _ => "",
-                };
+                let given = arguments.get(1).and_then(|command| command.to_str());
+                let known = given.filter(|given| Self::command().find_subcommand(given).is_some());
+                let command = known.map_or(String::new(), |command| format!("{command} "));
                 Refusal::Failure(Failure::Usage(format!("{told}; see holdwater {command}--help")))
             }
         })?;
-        match &command.command {
-            Command::Run(run) => run.check().map_err(Refusal::Failure)?,
-            Command::List(_) => {}
+        if let Command::Run(run) = &command.command {
+            run.check().map_err(Refusal::Failure)?;
         }
         Ok(command.command)
     }
@@ -327,15 +323,9 @@ Examples:
 
 Exit codes: 0 done, 1 data, I/O or resources, 2 usage, 3 checkpoints or input are not as expected.";
 
-const LIST_EXAMPLES: &str = "\
-Examples:
-    holdwater list checkpoints
-    holdwater list checkpoints --json";
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     const JOB: &str = "run --input flights.csv --key origin --agg count";
 
@@ -468,7 +458,7 @@ mod tests {
 
     #[test]
     fn help_and_version_are_shown_with_examples() {
-        let shown = |line| match read(line) {
+        let shown = |line: &str| match read(line) {
             Err(Refusal::Shown(text)) => text,
             other => panic!("{line}: {other:?}"),
         };
@@ -476,5 +466,9 @@ mod tests {
         assert!(shown("--help").contains("list"));
         assert!(shown("run --help").contains("Examples:"));
         assert!(shown("list --help").contains("--json"));
+        for command in ["list", "verify", "completions"] {
+            let help = shown(&format!("{command} --help"));
+            assert!(help.contains("Examples:"), "{command}");
+        }
     }
 }

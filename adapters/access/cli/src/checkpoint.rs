@@ -3,12 +3,14 @@
 
 use std::path::{Path, PathBuf};
 
-use holdwater::manifest::{CheckpointId, Manifest};
-use holdwater::storage::{Area, Failure as StorageFailure, ObjectId, Storage};
+use holdwater::error::{Fault, Malformed};
+use holdwater::manifest::{CheckpointId, FileEntry, Manifest};
+use holdwater::storage::{Area, ObjectId, Storage};
 use holdwater_files::Files;
 
+use crate::directory::{Unread, checkpoints, living, open, whole};
 use crate::failure::Failure;
-use crate::list::whole;
+use crate::verify::damage_of;
 
 /// A checkpoint that was found, and the directory that holds its files.
 #[derive(Debug)]
@@ -17,13 +19,24 @@ pub struct Found {
     pub manifest: Manifest,
     /// Its directory.
     pub files: Files,
+    /// Newer ones of the directory that are damaged: one line each.
+    pub passed_over: Vec<String>,
 }
 
-/// Finds the checkpoint that `argument` names, without locking its directory.
-pub fn find(argument: &str) -> Result<Found, Failure> {
+/// What an argument names.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Named {
+    /// A directory of checkpoints.
+    Directory(PathBuf),
+    /// One of the checkpoints of a directory.
+    Checkpoint(PathBuf, CheckpointId),
+}
+
+/// Takes an argument apart, without looking for the checkpoint.
+pub fn named(argument: &str) -> Result<Named, Failure> {
     let path = Path::new(argument);
     if let Some((directory, id)) = manifest_path(path) {
-        return one(&directory, id);
+        return Ok(Named::Checkpoint(directory, id));
     }
     if !path.exists()
         && let Some((directory, id)) = argument.rsplit_once('@')
@@ -31,9 +44,56 @@ pub fn find(argument: &str) -> Result<Found, Failure> {
         let id = id.parse().map_err(|_| {
             Failure::Usage(format!("{argument}: {id} is no checkpoint as `list` prints them"))
         })?;
-        return one(Path::new(directory), id);
+        return Ok(Named::Checkpoint(PathBuf::from(directory), id));
     }
-    newest(path)
+    Ok(Named::Directory(path.to_owned()))
+}
+
+/// Finds the checkpoint that `argument` names, without locking its directory.
+///
+/// The newest intact one of a directory is read whole to know that it is.
+pub fn find(argument: &str) -> Result<Found, Failure> {
+    match named(argument)? {
+        Named::Directory(directory) => {
+            newest_of(&directory, |files, manifest| damage_of(files, manifest, &directory))
+        }
+        Named::Checkpoint(directory, id) => {
+            let mut files = open(&directory)?;
+            match read(&mut files, id) {
+                Ok(manifest) => Ok(Found { manifest, files, passed_over: Vec::new() }),
+                Err(Unreadable::Missing) => Err(Failure::Data(format!(
+                    "{0}@{id}: there is no such checkpoint; `holdwater list {0}` shows those there \
+                     are",
+                    directory.display()
+                ))),
+                Err(unreadable) => Err(unreadable.of(&directory, id)),
+            }
+        }
+    }
+}
+
+/// Why a manifest cannot be read.
+enum Unreadable {
+    Malformed(Malformed),
+    Missing,
+    Unread(Unread),
+}
+
+impl Unreadable {
+    fn of(self, directory: &Path, id: CheckpointId) -> Failure {
+        let path = directory.join(Area::Manifests.name()).join(id.manifest().to_string());
+        let path = path.display();
+        match self {
+            Self::Malformed(Malformed { fault: Fault::Version, .. }) => Failure::Newer(format!(
+                "{path} was written by a newer version; read it with that version"
+            )),
+            Self::Malformed(malformed) => Failure::Corrupt(format!(
+                "{path}: {malformed}; name an older checkpoint, as list prints them"
+            )),
+            Self::Missing => Failure::Data(format!("{path} is missing")),
+            Self::Unread(error) => Failure::Data(error.to_string()),
+        }
+    }
 }
 
 /// Takes the path of a manifest apart: it lies in the area of manifests of its directory.
@@ -41,54 +101,111 @@ fn manifest_path(path: &Path) -> Option<(PathBuf, CheckpointId)> {
     let name: ObjectId = path.file_name()?.to_str()?.parse().ok()?;
     let area = path.parent()?;
     let directory = area.parent()?;
+    let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
     (area.file_name()? == Area::Manifests.name() && path.is_file())
         .then_some((directory.to_owned(), CheckpointId::of_manifest(name)?))
 }
 
-fn one(directory: &Path, id: CheckpointId) -> Result<Found, Failure> {
-    let mut files = open(directory)?;
-    let bytes = whole(&mut files, id.manifest()).map_err(|error| match error {
-        StorageFailure::Missing(_) => Failure::Data(format!(
-            "{0}@{id}: there is no such checkpoint; `holdwater list {0}` shows those there are",
-            directory.display()
-        )),
-        error => Failure::Data(format!("{}: {error}", directory.display())),
-    })?;
-    let manifest = Manifest::from_file(id, &bytes).map_err(|malformed| {
-        Failure::Corrupt(format!("{} {}: {malformed}", directory.display(), id.manifest()))
-    })?;
-    Ok(Found { manifest, files })
+fn read(files: &mut Files, id: CheckpointId) -> Result<Manifest, Unreadable> {
+    match whole(files, id.manifest()) {
+        Ok(bytes) => Manifest::from_file(id, &bytes).map_err(Unreadable::Malformed),
+        Err(Unread::Missing(_)) => Err(Unreadable::Missing),
+        Err(error) => Err(Unreadable::Unread(error)),
+    }
 }
 
-/// Finds the newest intact checkpoint in a directory, without locking it.
+/// Finds the newest checkpoint in a directory whose files are there at their full length.
 pub fn newest(directory: &Path) -> Result<Found, Failure> {
+    newest_of(directory, |files, manifest| {
+        let mut files = files.clone();
+        let cut =
+            |file: &&FileEntry| files.length(file.id).map_or(true, |length| length != file.length);
+        let damaged = manifest.files.iter().find(cut);
+        damaged.map(|file| format!("{} is not there in full", file.id))
+    })
+}
+
+/// Finds the newest checkpoint without damage, those of the living lineage first.
+fn newest_of(
+    directory: &Path,
+    damage_of: impl Fn(&Files, &Manifest) -> Option<String>,
+) -> Result<Found, Failure> {
     let mut files = open(directory)?;
-    let mut ids = Vec::new();
-    files
-        .list(Area::Manifests, &mut |id| ids.extend(CheckpointId::of_manifest(id)))
-        .map_err(|error| Failure::Data(error.to_string()))?;
-    ids.sort_unstable_by_key(|id| std::cmp::Reverse((id.epoch, id.checkpoint)));
-    if ids.is_empty() {
-        return Err(Failure::Data(format!("{} holds no checkpoint", directory.display())));
-    }
-    let mut damage = None;
-    for id in ids {
-        match one(directory, id) {
-            Ok(found) if is_complete(&mut files, &found.manifest) => return Ok(found),
-            Ok(_) => damage = Some(format!("checkpoint {id} misses a file")),
-            Err(error) => damage = Some(error.to_string()),
+    for _ in 0..ROUNDS_MAX {
+        let ids = checkpoints(&mut files)?;
+        if ids.is_empty() {
+            return Err(Failure::Data(format!(
+                "{} holds no checkpoint; give a directory that a job has taken some to",
+                directory.display()
+            )));
+        }
+        let (mut sound, mut passed_over) = (Vec::new(), Vec::new());
+        for id in &ids {
+            match read(&mut files, *id) {
+                Ok(manifest) => sound.push(manifest),
+                // Removed by a job since it was listed.
+                Err(Unreadable::Missing) => {}
+                Err(unreadable) => {
+                    passed_over.push((*id, unreadable.of(directory, *id).to_string()));
+                }
+            }
+        }
+        let living = living(&mut files, &sound)?;
+        sound.sort_by_key(|manifest| !living.contains(manifest.id));
+        for manifest in sound {
+            match damage_of(&files, &manifest) {
+                None => {
+                    let newer = |(id, _): &(CheckpointId, String)| {
+                        (id.epoch, id.checkpoint) > (manifest.id.epoch, manifest.id.checkpoint)
+                    };
+                    let passed_over = passed_over.into_iter().filter(newer);
+                    let told = passed_over
+                        .map(|(id, why)| format!("checkpoint {id} is passed over: {why}"));
+                    return Ok(Found { passed_over: told.collect(), manifest, files });
+                }
+                Some(damage) => passed_over.push((manifest.id, damage)),
+            }
+        }
+        if checkpoints(&mut files)? == ids {
+            let why: Vec<_> = passed_over.into_iter().map(|(_, damage)| damage).collect();
+            return Err(Failure::Corrupt(format!(
+                "{}: no checkpoint is intact; restore the directory from a copy; {}",
+                directory.display(),
+                why.join("; ")
+            )));
         }
     }
-    let damage = damage.unwrap_or_default();
-    Err(Failure::Corrupt(format!("{}: no checkpoint is intact: {damage}", directory.display())))
+    Err(Failure::Data(format!(
+        "{} changes faster than it is read; name a checkpoint, as list prints them",
+        directory.display()
+    )))
 }
 
-fn is_complete(files: &mut Files, manifest: &Manifest) -> bool {
-    let mut all = manifest.files.iter();
-    all.all(|file| files.length(file.id).is_ok_and(|length| length == file.length))
-}
+/// How often a directory is looked at whose job removes faster than it is read.
+const ROUNDS_MAX: usize = 10;
 
-fn open(directory: &Path) -> Result<Files, Failure> {
-    Files::open_existing(directory)
-        .map_err(|error| Failure::Data(format!("{error}; give a directory of checkpoints")))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_argument_is_a_directory_or_one_of_its_checkpoints() {
+        let id = CheckpointId { checkpoint: 7, epoch: 2 };
+        let checkpoint = |directory: &str| Named::Checkpoint(PathBuf::from(directory), id);
+        assert_eq!(named("no/such/dir").unwrap(), Named::Directory(PathBuf::from("no/such/dir")));
+        assert_eq!(named("no/such/dir@7.e2").unwrap(), checkpoint("no/such/dir"));
+        assert_eq!(named("a@b@7.e2").unwrap(), checkpoint("a@b"));
+        assert_eq!(named("dir@7").unwrap_err().exit_code(), 2);
+        let place = tempfile::tempdir().unwrap();
+        let directory = place.path().join("x@7.e2");
+        let manifest = directory.join("manifests/m7.e2");
+        std::fs::create_dir_all(manifest.parent().unwrap()).unwrap();
+        std::fs::write(&manifest, "").unwrap();
+        assert_eq!(
+            named(manifest.to_str().unwrap()).unwrap(),
+            Named::Checkpoint(directory.clone(), id)
+        );
+        let named_like_one = named(directory.to_str().unwrap()).unwrap();
+        assert_eq!(named_like_one, Named::Directory(directory));
+    }
 }

@@ -1,8 +1,8 @@
-//! Durations on the command line, and how often a checkpoint is taken.
+//! Durations, as the command line takes and tells them, and how often a checkpoint is taken.
 
 use std::num::NonZeroU64;
 use std::str::FromStr;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// How often a checkpoint is taken.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -49,6 +49,23 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// Writes an age in milliseconds in its two largest units, as a person reads it.
+pub fn age_in_words(millis: u64) -> String {
+    let seconds = millis / 1000;
+    match (seconds / 86_400, seconds / 3600, seconds / 60) {
+        (0, 0, 0) => format!("{}.{}s", seconds, millis % 1000 / 100),
+        (0, 0, minutes) => format!("{minutes}m{:02}s", seconds % 60),
+        (0, hours, minutes) => format!("{hours}h{:02}m", minutes % 60),
+        (days, hours, _) => format!("{days}d{:02}h", hours % 24),
+    }
+}
+
+/// Returns the time in milliseconds since 1970 UTC.
+pub(crate) fn now_ms() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// Reads digits and nothing else; no sign, no blank.
 pub(crate) fn whole_number(text: &str) -> Option<u64> {
     if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
@@ -66,6 +83,12 @@ mod tests {
         assert_eq!(read("3m"), 180_000);
         assert_eq!(read("4h"), 14_400_000);
         assert_eq!(read("5d"), 432_000_000);
+    }
+
+    #[test]
+    fn an_age_is_told_in_its_two_largest_units() {
+        let ages = [0, 999, 61_000, 3_600_000, 90_000_000].map(age_in_words);
+        assert_eq!(ages, ["0.0s", "0.9s", "1m01s", "1h00m", "1d01h"]);
     }
 
     #[test]

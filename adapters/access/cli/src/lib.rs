@@ -1,4 +1,4 @@
-//! The command line: run a job, list its checkpoints.
+//! The command line: run a job, look at its checkpoints.
 //!
 //! | module | what it holds |
 //! |---|---|
@@ -13,7 +13,9 @@
 //! | [`accumulators`] | what is held per key for a SPEC |
 //! | [`run`] | the job: its states, sources, subtasks and result |
 //! | [`list`] | the checkpoints of a directory |
+//! | [`mod@verify`] | reads checkpoints whole and names what is damaged |
 //! | [`checkpoint`] | finds the checkpoint that an argument names |
+//! | [`completions`] | what a shell completes |
 //! | [`output`] | result rows as CSV, JSON lines or a table |
 //! | [`failure`] | what ends a command, with its exit code |
 
@@ -24,6 +26,8 @@ pub mod accumulators;
 pub mod arguments;
 pub mod cell;
 pub mod checkpoint;
+pub mod completions;
+mod directory;
 pub mod duration;
 pub mod failure;
 pub mod fields;
@@ -36,3 +40,5 @@ pub mod selection;
 pub mod size;
 pub mod spec;
 mod table;
+mod terminal;
+pub mod verify;

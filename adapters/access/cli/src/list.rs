@@ -1,30 +1,42 @@
 //! `holdwater list`: the checkpoints of a directory, newest first.
 
 use std::io::{self, Write};
-use std::time::{SystemTime, UNIX_EPOCH};
 
+use holdwater::checkpoint::Living;
 use holdwater::manifest::{CheckpointId, CheckpointKind, Manifest, Origin};
-use holdwater::storage::{Area, Failure as StorageFailure, ObjectId, Storage};
-use holdwater_files::{Files, FilesError};
+use holdwater::storage::Storage;
+use holdwater_files::Files;
 use serde_json::{Value, json};
 
 use crate::accumulators::Answer;
 use crate::arguments::List;
+use crate::directory::{Unread, checkpoints, living, open, whole};
+use crate::duration::{age_in_words, now_ms};
 use crate::failure::Failure;
+use crate::size::size_in_words;
 use crate::table::Table;
+use crate::terminal::shown;
 
 /// Prints the checkpoints of a directory. Nothing is locked: one may vanish while it is read.
 pub fn list(list: &List, out: &mut impl Write) -> Result<(), Failure> {
-    let mut files = Files::open_existing(&list.dir)
-        .map_err(|error| Failure::Data(format!("{error}; give a directory of checkpoints")))?;
-    let mut found = read(&mut files)?;
-    found.sort_by_key(|listed| std::cmp::Reverse((listed.id.epoch, listed.id.checkpoint)));
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-    let shown = if list.json { objects(&found, out) } else { table(&found, now, out) };
-    match shown {
-        // A reader that has seen enough, such as `head`, is no failure.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        shown => shown.map_err(|source| Failure::io("cannot write the list", source)),
+    let mut files = open(&list.dir)?;
+    let found = read(&mut files)?;
+    let sound = found.iter().filter_map(|listed| listed.content.as_ref().ok());
+    let living = living(&mut files, sound.map(|content| &content.manifest))?;
+    let (objects, now) = (list.json, now_ms());
+    shown(if objects {
+        write_objects(&found, &living, out)
+    } else {
+        table(&found, &living, now, out)
+    })
+}
+
+/// Returns the word for what a checkpoint holds.
+pub(crate) const fn kind(manifest: &Manifest) -> &'static str {
+    match (manifest.kind, manifest.depth) {
+        (CheckpointKind::Savepoint, _) => "savepoint",
+        (CheckpointKind::Checkpoint, 0) => "full",
+        (CheckpointKind::Checkpoint, _) => "incremental",
     }
 }
 
@@ -40,29 +52,42 @@ struct Content {
     missing: Option<String>,
 }
 
+/// Reads every manifest; lists again if a job has removed one, or a file of one, meanwhile.
 fn read(files: &mut Files) -> Result<Vec<Listed>, Failure> {
-    let mut ids = Vec::new();
-    files
-        .list(Area::Manifests, &mut |id| ids.extend(CheckpointId::of_manifest(id)))
-        .map_err(|error| Failure::Data(error.to_string()))?;
-    let mut listed = Vec::new();
-    for id in ids {
-        let bytes = match whole(files, id.manifest()) {
-            Ok(bytes) => bytes,
-            // Removed by the running job since it was listed.
-            Err(StorageFailure::Missing(_)) => continue,
-            Err(error) => return Err(Failure::Data(error.to_string())),
-        };
-        let content = match Manifest::from_file(id, &bytes) {
-            Ok(manifest) => {
-                let missing = missing(files, &manifest);
-                Ok(Content { manifest, missing })
-            }
-            Err(malformed) => Err(format!("manifest {}: {malformed}", id.manifest())),
-        };
-        listed.push(Listed { id, content });
+    let mut ids = checkpoints(files)?;
+    for _ in 0..ROUNDS_MAX {
+        let found: Vec<_> = ids.iter().filter_map(|id| read_one(files, *id).transpose()).collect();
+        let found = found.into_iter().collect::<Result<Vec<_>, Failure>>()?;
+        let complete = found.iter().all(|listed| match &listed.content {
+            Ok(content) => content.missing.is_none(),
+            Err(_) => true,
+        });
+        let again = checkpoints(files)?;
+        if found.len() == ids.len() && complete || again == ids {
+            return Ok(found);
+        }
+        ids = again;
     }
-    Ok(listed)
+    Err(Failure::Data(format!(
+        "{} changes faster than it is read; list it again",
+        files.directory().display()
+    )))
+}
+
+fn read_one(files: &mut Files, id: CheckpointId) -> Result<Option<Listed>, Failure> {
+    let bytes = match whole(files, id.manifest()) {
+        Ok(bytes) => bytes,
+        Err(Unread::Missing(_)) => return Ok(None),
+        Err(error) => return Err(Failure::Data(error.to_string())),
+    };
+    let content = match Manifest::from_file(id, &bytes) {
+        Ok(manifest) => {
+            let missing = missing(files, &manifest);
+            Ok(Content { manifest, missing })
+        }
+        Err(malformed) => Err(format!("manifest {}: {malformed}", id.manifest())),
+    };
+    Ok(Some(Listed { id, content }))
 }
 
 fn missing(files: &mut Files, manifest: &Manifest) -> Option<String> {
@@ -71,18 +96,6 @@ fn missing(files: &mut Files, manifest: &Manifest) -> Option<String> {
         Ok(length) => Some(format!("{} has {length} bytes, not {}", file.id, file.length)),
         Err(error) => Some(error.to_string()),
     })
-}
-
-/// Reads an object whole.
-pub(crate) fn whole(
-    files: &mut Files,
-    id: ObjectId,
-) -> Result<Vec<u8>, StorageFailure<FilesError>> {
-    let length = usize::try_from(files.length(id)?).unwrap_or(usize::MAX);
-    let mut bytes = vec![0; length];
-    let read = files.read(id, 0, &mut bytes)?;
-    bytes.truncate(read);
-    Ok(bytes)
 }
 
 impl Content {
@@ -100,30 +113,23 @@ impl Content {
         self.manifest.files.iter().filter(own).map(|file| file.length).sum()
     }
 
-    fn kind(&self) -> &'static str {
-        match (self.manifest.kind, self.manifest.depth) {
-            (CheckpointKind::Savepoint, _) => "savepoint",
-            (CheckpointKind::Checkpoint, 0) => "full",
-            (CheckpointKind::Checkpoint, _) => "incremental",
-        }
-    }
-
     fn parallelism(&self) -> u16 {
         self.manifest.operators.iter().map(|operator| operator.parallelism).max().unwrap_or(0)
     }
 }
 
-fn table(found: &[Listed], now: u128, out: &mut impl Write) -> io::Result<()> {
+fn table(found: &[Listed], living: &Living, now: u64, out: &mut impl Write) -> io::Result<()> {
     let header = [
         "checkpoint",
         "age",
         "kind",
-        "bytes",
-        "new bytes",
+        "size",
+        "new",
         "files",
         "tasks",
         "parent",
         "started from",
+        "lineage",
         "status",
     ];
     let mut table = Table::new(header.len());
@@ -131,41 +137,44 @@ fn table(found: &[Listed], now: u128, out: &mut impl Write) -> io::Result<()> {
     for Listed { id, content } in found {
         let text = |text: String| Answer::Text(text.into());
         let mut row = vec![text(id.to_string())];
-        match content {
+        let status = match content {
             Ok(content) => {
                 let Manifest { created_ms, files, parent, origin, .. } = &content.manifest;
                 row.extend([
-                    text(age(now.saturating_sub(u128::from(*created_ms)))),
-                    text(content.kind().to_owned()),
-                    Answer::Integer(content.bytes().into()),
-                    Answer::Integer(content.new_bytes().into()),
+                    text(age_in_words(now.saturating_sub(*created_ms))),
+                    text(kind(&content.manifest).to_owned()),
+                    text(size_in_words(content.bytes())),
+                    text(size_in_words(content.new_bytes())),
                     Answer::Integer(files.len() as i128),
                     Answer::Integer(content.parallelism().into()),
                     text(parent.map_or(String::new(), |parent| parent.to_string())),
                     text(origin.to_string()),
-                    text(content.missing.clone().unwrap_or_else(|| "ok".to_owned())),
                 ]);
+                content.missing.clone()
             }
             Err(damage) => {
-                row.resize_with(header.len() - 1, || Answer::Nothing);
-                row.push(text(damage.clone()));
+                row.resize_with(header.len() - 2, || Answer::Nothing);
+                Some(damage.clone())
             }
-        }
+        };
+        row.push(text(if living.contains(*id) { "living" } else { "dead" }.to_owned()));
+        row.push(text(status.map_or("ok".to_owned(), |damage| format!("damaged: {damage}"))));
         table.row(&row, out)?;
     }
     table.finish(out)?;
     out.flush()
 }
 
-fn objects(found: &[Listed], out: &mut impl Write) -> io::Result<()> {
+fn write_objects(found: &[Listed], living: &Living, out: &mut impl Write) -> io::Result<()> {
     for Listed { id, content } in found {
-        let object = match content {
+        let mut object = match content {
             Ok(content) => object(*id, content),
             Err(damage) => json!({
                 "checkpoint": id.to_string(), "number": id.checkpoint, "epoch": id.epoch,
                 "status": damage, "intact": false,
             }),
         };
+        object["living"] = living.contains(*id).into();
         writeln!(out, "{object}")?;
     }
     out.flush()
@@ -178,7 +187,7 @@ fn object(id: CheckpointId, content: &Content) -> Value {
         "checkpoint": id.to_string(),
         "number": id.checkpoint,
         "epoch": id.epoch,
-        "kind": content.kind(),
+        "kind": kind(&content.manifest),
         "created_ms": created_ms,
         "bytes": content.bytes(),
         "new_bytes": content.new_bytes(),
@@ -198,24 +207,5 @@ fn object(id: CheckpointId, content: &Content) -> Value {
     })
 }
 
-/// Writes an age in its two largest units, as a person reads it.
-fn age(millis: u128) -> String {
-    let seconds = millis / 1000;
-    match (seconds / 86_400, seconds / 3600, seconds / 60) {
-        (0, 0, 0) => format!("{}.{}s", seconds, millis % 1000 / 100),
-        (0, 0, minutes) => format!("{minutes}m{:02}s", seconds % 60),
-        (0, hours, minutes) => format!("{hours}h{:02}m", minutes % 60),
-        (days, hours, _) => format!("{days}d{:02}h", hours % 24),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_age_is_told_in_its_two_largest_units() {
-        let ages = [0, 999, 61_000, 3_600_000, 90_000_000].map(age);
-        assert_eq!(ages, ["0.0s", "0.9s", "1m01s", "1h00m", "1d01h"]);
-    }
-}
+/// How often a directory is looked at whose job removes faster than it is read.
+const ROUNDS_MAX: usize = 10;

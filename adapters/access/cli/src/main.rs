@@ -7,13 +7,19 @@ use std::process::ExitCode;
 
 use holdwater_cli::arguments::{Arguments, Command, Refusal};
 use holdwater_cli::failure::Failure;
-use holdwater_cli::{list, run};
+use holdwater_cli::{completions, list, run, verify};
 
 fn main() -> ExitCode {
     let ended = match Arguments::read(std::env::args_os()) {
         Ok(Command::Run(arguments)) => run::run(&arguments),
         Ok(Command::List(arguments)) => {
             list::list(&arguments, &mut io::stdout().lock()).map(|()| 0)
+        }
+        Ok(Command::Verify(arguments)) => {
+            verify::verify(&arguments, &mut io::stdout().lock()).map(|()| 0)
+        }
+        Ok(Command::Completions(arguments)) => {
+            completions::print(arguments.shell, &mut io::stdout().lock()).map(|()| 0)
         }
         Ok(_) => Err(Failure::Usage("this command is not known; see --help".to_owned())),
         Err(Refusal::Shown(text)) => {

@@ -1,4 +1,4 @@
-//! Sizes in bytes on the command line.
+//! Sizes in bytes, as the command line takes and tells them.
 
 use crate::duration::whole_number;
 
@@ -22,9 +22,44 @@ pub fn parse_size(text: &str) -> Result<u64, String> {
     }
 }
 
+/// Writes a size as a person reads it: three digits and a unit.
+pub fn size_in_words(bytes: u64) -> String {
+    let mut size = bytes as f64;
+    for unit in ["B", "KiB", "MiB", "GiB"] {
+        if size < 999.5 {
+            let decimals = match unit {
+                "B" => 0,
+                _ if size < 9.995 => 2,
+                _ if size < 99.95 => 1,
+                _ => 0,
+            };
+            return format!("{size:.decimals$} {unit}");
+        }
+        size /= 1024.0;
+    }
+    format!("{size:.2} TiB")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_size_is_told_in_three_digits() {
+        let sizes = [0, 999, 1_000, 1_024, 10_240, 123_456_789, 5 << 30, 7 << 42];
+        let told = sizes.map(size_in_words);
+        let expected = [
+            "0 B",
+            "999 B",
+            "0.98 KiB",
+            "1.00 KiB",
+            "10.0 KiB",
+            "118 MiB",
+            "5.00 GiB",
+            "28.00 TiB",
+        ];
+        assert_eq!(told, expected);
+    }
 
     #[test]
     fn each_unit_is_read() {

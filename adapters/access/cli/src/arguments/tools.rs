@@ -1,0 +1,135 @@
+//! The commands that look at checkpoints: they read, and lock nothing.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use clap_complete::Shell;
+
+use super::{Format, KeyFields, parse_key};
+
+/// What to list.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = LIST_EXAMPLES)]
+pub struct List {
+    /// The directory of checkpoints
+    pub dir: PathBuf,
+    /// One JSON object per checkpoint
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What to verify.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = VERIFY_EXAMPLES)]
+pub struct Verify {
+    /// A directory of checkpoints for all of them, or one: DIR@ID as list prints it, or a manifest
+    #[arg(value_name = "DIR|CHECKPOINT")]
+    pub checkpoint: String,
+    /// Also decode every row and compute the digests of contents anew
+    #[arg(long)]
+    pub deep: bool,
+    /// One JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What to inspect.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = INSPECT_EXAMPLES)]
+pub struct Inspect {
+    /// A directory for its newest intact checkpoint, DIR@ID as list prints it, or a manifest
+    pub checkpoint: String,
+    /// One JSON object, with every key group
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What to dump.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = DUMP_EXAMPLES)]
+pub struct Dump {
+    /// A directory for its newest intact checkpoint, DIR@ID as list prints it, or a manifest
+    pub checkpoint: String,
+    /// The state to print, as inspect names it: NAME, or OPERATOR/NAME where two are alike
+    #[arg(long, value_name = "NAME")]
+    pub state: String,
+    /// How rows are written
+    #[arg(long, value_enum, default_value = "jsonl")]
+    pub format: Format,
+    /// The rows of this key only: its fields, written as in a CSV line
+    #[arg(long, value_parser = parse_key, value_name = "FIELD[,FIELD]")]
+    pub key: Option<KeyFields>,
+    /// Rows as JSON lines; what --format jsonl does
+    #[arg(long, conflicts_with = "format")]
+    pub json: bool,
+}
+
+/// Which completions to print.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = COMPLETIONS_EXAMPLES)]
+pub struct Completions {
+    /// The shell
+    #[arg(value_enum)]
+    pub shell: KnownShell,
+}
+
+/// A shell that completions are printed for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum KnownShell {
+    /// GNU Bourne-Again SHell
+    Bash,
+    /// The Z shell
+    Zsh,
+    /// The friendly interactive shell
+    Fish,
+}
+
+impl From<KnownShell> for Shell {
+    fn from(shell: KnownShell) -> Self {
+        match shell {
+            KnownShell::Bash => Self::Bash,
+            KnownShell::Zsh => Self::Zsh,
+            KnownShell::Fish => Self::Fish,
+        }
+    }
+}
+
+const LIST_EXAMPLES: &str = "\
+Examples:
+    holdwater list checkpoints
+    holdwater list checkpoints --json";
+
+const VERIFY_EXAMPLES: &str = "\
+Examples:
+  Every checkpoint of a directory, block by block:
+    holdwater verify checkpoints
+
+  One of them, down to its rows:
+    holdwater verify checkpoints@7.e2 --deep
+
+Exit codes: 0 all is intact, 1 not readable, 2 usage, 3 something is damaged.";
+
+const INSPECT_EXAMPLES: &str = "\
+Examples:
+  The newest intact checkpoint:
+    holdwater inspect checkpoints
+
+  One that list prints, for a program to read:
+    holdwater inspect checkpoints@7.e2 --json";
+
+const DUMP_EXAMPLES: &str = "\
+Examples:
+  A state as JSON lines:
+    holdwater dump checkpoints --state mean:delay
+
+  As CSV, of an older checkpoint:
+    holdwater dump checkpoints@7.e2 --state count --format csv
+
+  One key of two fields:
+    holdwater dump checkpoints --state count --key SFO,JFK";
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+    holdwater completions bash > ~/.local/share/bash-completion/completions/holdwater
+    holdwater completions zsh > ~/.zfunc/_holdwater
+    holdwater completions fish > ~/.config/fish/completions/holdwater.fish";

@@ -1,0 +1,150 @@
+//! Every byte of a checkpoint directory is read by `verify`, and what is wrong is named.
+
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use holdwater_cli::arguments::{Arguments, Command};
+use holdwater_cli::{run, verify};
+use serde_json::Value;
+
+/// Runs a small job, and again on a longer input: a full and an incremental checkpoint. Returns
+/// their directory.
+fn checkpoints(place: &Path) -> PathBuf {
+    let input = place.join("in.csv");
+    let directory = place.join("checkpoints");
+    let line = format!(
+        "holdwater run --input {} --key key --agg count collect:x distinct:x --output {} \
+         --checkpoints {} --parallelism 1 --key-groups 2 --progress never",
+        input.display(),
+        place.join("out.csv").display(),
+        directory.display()
+    );
+    let Ok(Command::Run(job)) = Arguments::read(line.split_whitespace()) else { panic!("{line}") };
+    for rows in [12, 14] {
+        let rows: String = (0..rows).map(|row| format!("k{},{row}\n", row % 3)).collect();
+        fs::write(&input, format!("key,x\n{rows}")).unwrap();
+        assert_eq!(run::run(&job).unwrap(), 0);
+    }
+    directory
+}
+
+/// Returns the exit code of `verify --json`, and what it shows.
+fn verified(directory: &Path, flags: &[&str]) -> (u8, Value) {
+    let directory = directory.to_str().unwrap();
+    let line = ["holdwater", "verify", "--json", directory];
+    let line = line.iter().chain(flags);
+    let Ok(Command::Verify(arguments)) = Arguments::read(line) else { panic!("{flags:?}") };
+    let mut out = Vec::new();
+    let ended = verify::verify(&arguments, &mut out);
+    let code = ended.map_or_else(|failure| failure.exit_code(), |()| 0);
+    (code, serde_json::from_slice(&out).unwrap())
+}
+
+fn files(directory: &Path) -> Vec<(String, PathBuf)> {
+    let mut files = Vec::new();
+    for area in ["data", "epochs", "manifests"] {
+        for entry in fs::read_dir(directory.join(area)).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            files.push((format!("{area}/{name}"), directory.join(area).join(&name)));
+        }
+    }
+    files
+}
+
+#[test]
+fn what_was_written_is_intact_to_its_last_row() {
+    let place = tempfile::tempdir().unwrap();
+    let directory = checkpoints(place.path());
+    let (code, found) = verified(&directory, &["--deep"]);
+    assert_eq!(code, 0, "{found}");
+    assert!(found["rows"].as_u64().unwrap() > 20, "{found}");
+    let checkpoints = found["checkpoints"].as_array().unwrap();
+    assert_eq!(checkpoints.len(), 2, "{found}");
+    assert!(checkpoints.iter().all(|one| one["usable"] == true));
+}
+
+#[test]
+fn every_changed_byte_is_named_with_its_file_and_the_unit_it_lies_in() {
+    let place = tempfile::tempdir().unwrap();
+    let directory = checkpoints(place.path());
+    for (name, path) in files(&directory) {
+        let bytes = fs::read(&path).unwrap();
+        for at in 0..bytes.len() {
+            let mut changed = bytes.clone();
+            changed[at] ^= 1 << (at % 8);
+            fs::write(&path, &changed).unwrap();
+            let (code, found) = verified(&directory, &[]);
+            assert_eq!(code, 3, "{name}, byte {at}");
+            let damage = &found["damages"][0];
+            assert_eq!(damage["file"], *name, "byte {at}: {found}");
+            let offset = damage["offset"].as_u64().unwrap() as usize;
+            assert!(offset <= at, "{name}, byte {at}: {damage}");
+        }
+        fs::write(&path, &bytes).unwrap();
+    }
+    assert_eq!(verified(&directory, &[]).0, 0);
+}
+
+#[test]
+fn a_file_that_was_cut_or_is_missing_or_another_is_named() {
+    let place = tempfile::tempdir().unwrap();
+    let directory = checkpoints(place.path());
+    let all = files(&directory);
+    for (name, path) in &all {
+        let bytes = fs::read(path).unwrap();
+        for length in 1..bytes.len() {
+            fs::write(path, &bytes[..length]).unwrap();
+            let (code, found) = verified(&directory, &[]);
+            assert_eq!(code, 3, "{name}, {length} bytes");
+            assert_eq!(found["damages"][0]["file"], **name, "{length} bytes: {found}");
+        }
+        for (other, content) in &all {
+            if other != name {
+                fs::copy(content, path).unwrap();
+                let (code, found) = verified(&directory, &[]);
+                assert_eq!(code, 3, "{other} in the place of {name}");
+                assert_eq!(found["damages"][0]["file"], **name, "{other}: {found}");
+            }
+            fs::write(path, &bytes).unwrap();
+        }
+        if name.starts_with("data") {
+            fs::remove_file(path).unwrap();
+            let (code, found) = verified(&directory, &[]);
+            assert_eq!((code, &found["damages"][0]["file"]), (3, &Value::from(name.as_str())));
+            fs::write(path, &bytes).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_checkpoint_stays_usable_when_only_files_of_others_are_damaged() {
+    let place = tempfile::tempdir().unwrap();
+    let directory = checkpoints(place.path());
+    let (_, before) = verified(&directory, &[]);
+    let newest = before["checkpoints"][0]["checkpoint"].as_str().unwrap();
+    let manifest = directory.join("manifests").join(format!("m{newest}"));
+    fs::write(&manifest, "no manifest").unwrap();
+    let (code, found) = verified(&directory, &[]);
+    assert_eq!(code, 3);
+    let usable: Vec<_> =
+        found["checkpoints"].as_array().unwrap().iter().map(|one| &one["usable"]).collect();
+    assert_eq!(*usable[0], false);
+    assert!(usable[1..].iter().all(|usable| **usable == true), "{found}");
+}
+
+#[test]
+fn what_a_crash_leaves_behind_is_no_damage() {
+    let place = tempfile::tempdir().unwrap();
+    let directory = checkpoints(place.path());
+    fs::write(directory.join("epochs/e9.claim"), "").unwrap();
+    fs::write(directory.join("data/d9.e9.a0.p1"), "half a fi").unwrap();
+    fs::write(directory.join("manifests/m9.e9.draft"), "half a dra").unwrap();
+    fs::write(directory.join("lock of somebody else"), "").unwrap();
+    let (code, found) = verified(&directory, &["--deep"]);
+    assert_eq!(code, 0, "{found}");
+    assert_eq!(found["epochs_never_ran"], serde_json::json!([9]));
+    assert_eq!((&found["unnamed_files"], &found["unnamed_bytes"]), (&2.into(), &19.into()));
+}
