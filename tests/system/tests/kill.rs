@@ -94,13 +94,26 @@ impl Victim {
         while record.kills < kills {
             let in_a_row = IN_A_ROW_MAX.min(kills - record.kills);
             self.kill_one(in_a_row, &mut record);
+            assert!(record.jobs <= record.kills, "too fast to be killed: {record:?}");
             assert_same(&self.place.rows("out.csv"), wanted);
+            self.assert_swept();
             fs::remove_file(self.place.path("out.csv")).unwrap();
             fs::remove_dir_all(self.place.path("dir")).unwrap();
         }
         println!("{record:?}, {:?} in peace", self.time);
-        assert!(record.with_progress * 3 >= record.kills, "{record:?}");
-        assert!(record.jobs <= record.kills.div_ceil(3), "{record:?}");
+        assert!(record.with_progress * 4 >= record.kills, "hardly any progress: {record:?}");
+    }
+
+    /// Checks that a job that has ended leaves nothing behind of those that were killed.
+    fn assert_swept(&self) {
+        let listed = self.place.checkpoints("dir");
+        assert!(listed.iter().all(|checkpoint| checkpoint.intact), "{listed:?}");
+        assert_eq!(self.place.objects("dir", "manifests").len(), listed.len());
+        let named: u64 =
+            listed.iter().map(|checkpoint| checkpoint.shown["bytes"].as_u64().unwrap()).sum();
+        let files = self.place.objects("dir", "data").into_iter();
+        let held: u64 = files.map(|(_, path)| fs::metadata(path).unwrap().len()).sum();
+        assert!(held <= named, "{held} bytes are held, {named} named");
     }
 
     /// Kills one job so many times, or fewer if it is done before, and lets it end.

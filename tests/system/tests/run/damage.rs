@@ -89,6 +89,16 @@ fn each_damaged_file_of_the_older_ones_is_passed_over_too() {
 }
 
 #[test]
+fn a_damaged_claim_or_record_costs_no_checkpoint() {
+    let (place, wanted) = done();
+    for (_, path) in place.objects("dir", "epochs") {
+        flip(&path);
+        place.holdwater(JOB).succeed();
+        assert_same(&place.rows("out.csv"), &wanted);
+    }
+}
+
+#[test]
 fn without_an_intact_checkpoint_nothing_begins_anew_by_itself() {
     let (place, wanted) = done();
     for (_, manifest) in place.objects("dir", "manifests") {

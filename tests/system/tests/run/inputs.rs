@@ -83,6 +83,23 @@ fn a_missing_column_lists_those_that_are_there() {
 }
 
 #[test]
+fn two_columns_of_one_name_are_refused_where_a_job_reads_them() {
+    let place = Place::new();
+    place.write("a.csv", "k,v,v\na,1,2\n");
+    place.holdwater("run --input a.csv --key k --agg sum:v").refuse(1, &["a.csv", "v"]);
+    let done = place.holdwater("run --input a.csv --key k --agg count").succeed();
+    assert_eq!(done.stdout, "k,count\na,1\n");
+}
+
+#[test]
+fn an_input_given_twice_counts_twice() {
+    let place = Place::new();
+    place.write("a.csv", "k,v\na,1\na,2\n");
+    let job = "run --input a.csv --input a.csv --key k --agg count sum:v distinct:v";
+    assert_eq!(place.holdwater(job).succeed().stdout, "k,count,sum:v,distinct:v\na,4,6,2\n");
+}
+
+#[test]
 fn progress_is_not_shown_to_a_program() {
     let place = Place::new();
     place.write("a.csv", &rows(8, 100, 3).to_csv());

@@ -138,6 +138,18 @@ fn a_header_that_has_changed_is_a_changed_input() {
 }
 
 #[test]
+fn a_last_row_without_a_line_end_may_be_followed_but_not_continued() {
+    let place = Place::new();
+    let job = "run --input a.csv --key k --agg sum:v --checkpoints dir";
+    place.write("a.csv", "k,v\na,1");
+    assert_eq!(place.holdwater(job).succeed().stdout, "k,sum:v\na,1\n");
+    place.append("a.csv", "0\n");
+    place.holdwater(job).refuse(3, &["a.csv", "--fresh"]);
+    place.write("a.csv", "k,v\na,1\na,10\n");
+    assert_eq!(place.holdwater(job).succeed().stdout, "k,sum:v\na,11\n");
+}
+
+#[test]
 fn a_directory_that_a_job_uses_is_busy_until_it_dies() {
     let place = Place::new();
     place.write("a.csv", &rows(3, 2_000, 30).to_csv());
