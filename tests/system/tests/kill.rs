@@ -121,11 +121,11 @@ impl Victim {
         // So slow that it is done after as many runs of half the time to live.
         let life = (self.time.mul_f64(1.8) / kills as u32).max(LIFE_MIN);
         let rate = (self.rows as f64 * 2.0 / (life.as_secs_f64() * kills as f64)) as u64;
-        let mut newest = None;
+        let (mut newest, mut patience) = (None, 1.0);
         for _ in 0..kills {
             let mut running = self.start(&format!("--rate {rate}"));
-            let life = life.mul_f64(self.random.below(1_000) as f64 / 1_000.0);
-            if !running.run_for(life) {
+            let share = self.random.below(1_000) as f64 / 1_000.0;
+            if !running.run_for(life.mul_f64(share * patience)) {
                 break;
             }
             running.kill();
@@ -133,6 +133,8 @@ impl Victim {
             let found = self.place.checkpoints("dir").pop().map(|checkpoint| checkpoint.order);
             assert!(found >= newest, "{newest:?} was complete, now {found:?} is the newest");
             record.with_progress += usize::from(found > newest);
+            // However busy the machine is, the job gets somewhere in the end.
+            patience = if found > newest { 1.0 } else { PATIENCE_MAX.min(patience * 2.0) };
             newest = found;
             // Killed between its last step and its end.
             if self.place.path("out.csv").exists() {
@@ -163,6 +165,9 @@ const KILLS: usize = 20;
 
 /// How often one job is killed at most.
 const IN_A_ROW_MAX: usize = 100;
+
+/// How much longer than that a job may live that made no progress before.
+const PATIENCE_MAX: f64 = 16.0;
 
 /// The longest time to live, at least: with less, a job would hardly come to read its input.
 const LIFE_MIN: Duration = Duration::from_millis(300);
