@@ -66,10 +66,25 @@ impl Disk {
     }
 
     /// Returns what a power loss would leave of an object for certain, if it is certain to leave
-    /// the object at all and nothing else under its name.
+    /// the object at all.
     pub fn durable_content(&self, id: ObjectId) -> Option<&[u8]> {
-        let inode = self.directory(id.area()).durable().get(&id)?;
+        let directory = self.directory(id.area());
+        let inode = directory.durable().get(&id).filter(|_| directory.is_certain(id))?;
         self.contents.get(inode).map(Content::durable)
+    }
+
+    /// Returns the objects of `area` that are there, or that a power loss may bring back.
+    pub fn lingering_names(&self, area: Area) -> impl Iterator<Item = ObjectId> {
+        let directory = self.directory(area);
+        let gone = directory.durable().keys().filter(|id| !directory.live().contains_key(id));
+        directory.live().keys().chain(gone).copied()
+    }
+
+    /// Returns the content of an object that is there, or that a power loss may bring back.
+    pub fn lingering_content(&self, id: ObjectId) -> Option<&[u8]> {
+        let directory = self.directory(id.area());
+        let inode = directory.live().get(&id).or_else(|| directory.durable().get(&id))?;
+        self.contents.get(inode).map(Content::live)
     }
 
     /// Returns whether anything would be lost in a power loss.

@@ -18,6 +18,8 @@ pub enum Stream {
     Network,
     /// Steps of storage that fail.
     Faults,
+    /// Steps of the output that fail.
+    Outputs,
     /// When the job crashes.
     Crashes,
     /// What is left on the disk after a power loss.
@@ -26,12 +28,13 @@ pub enum Stream {
 
 impl Stream {
     /// Every stream.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Config,
         Self::Workload,
         Self::Schedule,
         Self::Network,
         Self::Faults,
+        Self::Outputs,
         Self::Crashes,
         Self::Remains,
     ];
@@ -78,6 +81,16 @@ impl Random {
             draws.map(|draw| draw.value).collect()
         });
         Self { seed, origin: Origin::Tape(streams), tape: None }
+    }
+
+    /// Decides in one stream as if the seed were another.
+    #[must_use]
+    pub fn with_stream(mut self, stream: Stream, seed: u64) -> Self {
+        let other = Self::new(seed);
+        if let (Origin::Seed(streams), Origin::Seed(others)) = (&mut self.origin, other.origin) {
+            streams[stream as usize] = others[stream as usize];
+        }
+        self
     }
 
     /// Puts every draw from here on on a tape.
@@ -234,10 +247,10 @@ mod tests {
     fn a_tape_replays_the_draws_it_was_made_of_and_then_rests() {
         let mut random = Random::new(3).recording();
         let drawn: Vec<_> =
-            (1..50).map(|bound| random.below(Stream::ALL[bound as usize % 7], bound)).collect();
+            (1..50).map(|bound| random.below(Stream::ALL[bound as usize % 8], bound)).collect();
         let mut replay = Random::replay(3, random.tape().unwrap());
         let again: Vec<_> =
-            (1..50).map(|bound| replay.below(Stream::ALL[bound as usize % 7], bound)).collect();
+            (1..50).map(|bound| replay.below(Stream::ALL[bound as usize % 8], bound)).collect();
         assert_eq!(again, drawn);
         assert_eq!(replay.below(Stream::Schedule, 1000), 0);
     }

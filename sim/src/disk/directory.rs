@@ -36,15 +36,17 @@ impl Directory {
         &self.pending
     }
 
+    /// Returns whether no pending change may take the name away.
+    pub(super) fn is_certain(&self, id: ObjectId) -> bool {
+        !self.pending.iter().any(|(_, change)| match change {
+            Change::Add(..) => false,
+            Change::Remove(name) | Change::Rename(name, ..) => *name == id,
+        })
+    }
+
     /// Returns the durable names that no pending change may take away.
     pub(super) fn certain(&self) -> impl Iterator<Item = ObjectId> {
-        let going = |id: &ObjectId| {
-            self.pending.iter().any(|(_, change)| match change {
-                Change::Add(..) => false,
-                Change::Remove(name) | Change::Rename(name, ..) => name == id,
-            })
-        };
-        self.durable.keys().filter(move |id| !going(id)).copied()
+        self.durable.keys().filter(|id| self.is_certain(**id)).copied()
     }
 
     /// Returns whether the file has a name here, or may have one after a power loss.

@@ -3,19 +3,19 @@
 use std::error::Error;
 use std::fmt;
 
-use super::{Disk, Handle};
+use super::{Disk, Handle, Persistence};
 use crate::random::{Chance, Random, Stream};
 use holdwater::storage::{Area, Failure, ObjectId, Storage};
 
 /// A disk with the faults of its steps.
-#[derive(Debug)]
-pub struct Medium<'w> {
+#[derive(Clone, Debug)]
+pub struct Medium {
     /// The disk.
-    pub disk: &'w mut Disk,
-    /// What decides which steps fail.
-    pub random: &'w mut Random,
+    pub disk: Disk,
+    /// Decides which steps fail, and what is left after that.
+    pub random: Random,
     /// How often steps fail.
-    pub faults: &'w Faults,
+    pub faults: Faults,
     /// Syncs do nothing and say that they are done: as if they were missing in the code.
     pub skips_syncs: bool,
 }
@@ -109,7 +109,17 @@ impl fmt::Display for Broken {
 
 impl Error for Broken {}
 
-impl Medium<'_> {
+impl Medium {
+    /// Returns `disk` without faults.
+    pub const fn new(disk: Disk, random: Random) -> Self {
+        Self { disk, random, faults: Faults::NONE, skips_syncs: false }
+    }
+
+    /// Loses power.
+    pub fn lose_power(&mut self, how: Persistence) {
+        self.disk.lose_power(how, &mut self.random);
+    }
+
     fn fails(&mut self, fault: Fault) -> bool {
         self.random.happens(Stream::Faults, self.faults.chance(fault))
     }
@@ -119,7 +129,7 @@ impl Medium<'_> {
     }
 }
 
-impl Storage for Medium<'_> {
+impl Storage for Medium {
     type Error = Broken;
     type File = Handle;
 
@@ -146,7 +156,7 @@ impl Storage for Medium<'_> {
             return Ok(());
         }
         if self.fails(Fault::Sync) {
-            self.disk.fail_to_sync(file, self.random);
+            self.disk.fail_to_sync(file, &mut self.random);
             return Err(Failure::NotDone(Broken(Fault::Sync)));
         }
         self.disk.sync(file).map_err(retype)
@@ -167,7 +177,7 @@ impl Storage for Medium<'_> {
             return Ok(());
         }
         if self.fails(Fault::SyncArea) {
-            self.disk.fail_to_sync_area(area, self.random);
+            self.disk.fail_to_sync_area(area, &mut self.random);
             return Err(Failure::Unknown(Broken(Fault::SyncArea)));
         }
         self.disk.sync_area(area).map_err(retype)

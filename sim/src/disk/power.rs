@@ -7,7 +7,7 @@ use crate::random::{Random, Stream};
 use holdwater::storage::Area;
 
 /// What a power loss leaves of what was not synced. Systems differ; all of these have been seen.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum Persistence {
     /// Nothing.
     Nothing,

@@ -146,16 +146,16 @@ fn after_a_failed_sync_no_sync_makes_the_content_durable() {
     let faults = Faults::NONE.with(Fault::Sync, Chance::one_in(1));
     let mut complete = 0;
     for seed in 0..50 {
-        let (mut disk, mut random) = (Disk::new(), Random::new(seed));
-        let file = written(&mut disk, SOME, &[7; 4 * SECTOR_BYTES]);
-        let mut medium =
-            Medium { disk: &mut disk, random: &mut random, faults: &faults, skips_syncs: false };
+        let mut medium = Medium::new(Disk::new(), Random::new(seed));
+        medium.faults = faults;
+        let file = written(&mut medium.disk, SOME, &[7; 4 * SECTOR_BYTES]);
         assert!(matches!(medium.sync(file), Err(Failure::NotDone(Broken(Fault::Sync)))));
-        disk.sync(file).unwrap();
-        disk.sync_area(Area::Data).unwrap();
-        assert_eq!(disk.content(SOME), Some(&[7; 4 * SECTOR_BYTES][..]), "still in memory");
-        disk.lose_power(Persistence::Nothing, &mut random);
-        complete += usize::from(disk.content(SOME) == Some(&[7; 4 * SECTOR_BYTES][..]));
+        medium.disk.sync(file).unwrap();
+        medium.disk.sync_area(Area::Data).unwrap();
+        let content = medium.disk.content(SOME);
+        assert_eq!(content, Some(&[7; 4 * SECTOR_BYTES][..]), "still in memory");
+        medium.lose_power(Persistence::Nothing);
+        complete += usize::from(medium.disk.content(SOME) == Some(&[7; 4 * SECTOR_BYTES][..]));
     }
     assert!(complete < 25, "{complete} of 50 were complete");
 }
@@ -165,12 +165,11 @@ fn a_step_of_unknown_outcome_took_effect_in_some_runs() {
     let (draft, manifest) = draft_and_manifest();
     let faults = Faults::NONE.with(Fault::Publish, Chance::one_in(1));
     let published = (0..50).filter(|seed| {
-        let (mut disk, mut random) = (Disk::new(), Random::new(*seed));
-        written(&mut disk, draft, b"manifest");
-        let mut medium =
-            Medium { disk: &mut disk, random: &mut random, faults: &faults, skips_syncs: false };
+        let mut medium = Medium::new(Disk::new(), Random::new(*seed));
+        medium.faults = faults;
+        written(&mut medium.disk, draft, b"manifest");
         assert!(matches!(medium.publish(draft, manifest), Err(Failure::Unknown(_))));
-        disk.content(manifest).is_some()
+        medium.disk.content(manifest).is_some()
     });
     assert!((10..40).contains(&published.count()));
 }

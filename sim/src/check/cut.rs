@@ -1,0 +1,72 @@
+//! A complete checkpoint holds exactly what came before its cut.
+
+use std::collections::BTreeMap;
+
+use holdwater::key::KeyGroups;
+use holdwater::manifest::CheckpointId;
+
+use super::{Check, Violation, durable_manifest};
+use crate::load;
+use crate::model::Model;
+use crate::output::Row;
+use crate::setting::Setting;
+use crate::source;
+
+/// Checks a checkpoint that has just been completed, by what is on the disk for certain.
+pub fn completed(setting: &mut Setting, id: CheckpointId) -> Result<(), Violation> {
+    let manifest = durable_manifest(setting.disk(), id)?;
+    let disk = setting.disk();
+    let files = manifest.files.iter().filter_map(|file| {
+        let content = disk.durable_content(file.id)?;
+        Some((file.id, content))
+    });
+    let files: BTreeMap<_, _> = files.collect();
+    let groups = KeyGroups::all(manifest.key_groups);
+    let totals = load::load(&manifest, &files, groups).map_err(|why| {
+        Check::Durability.violated(format!("complete, but not on the disk: {why}"))
+    })?;
+    let model = totals.read(groups).map_err(super::protocol)?;
+    let positions = source::positions(&manifest.sources);
+    let positions = positions.ok_or_else(|| violated(id, "a source has no position"))?;
+    restored(setting, id, &positions, &model)?;
+    let named = manifest.sinks.iter().flat_map(|sink| &sink.transactions);
+    let mut rows: Vec<Row> = setting.output.committed_rows().collect();
+    for name in named {
+        if !setting.output.committed_names().any(|committed| committed == name) {
+            rows.extend(setting.output.rows(name).unwrap_or_default());
+        }
+    }
+    super::output::exactly(setting, rows, &positions).map_err(|why| violated(id, &why))
+}
+
+/// Checks state that was read from a checkpoint against its positions.
+pub fn restored(
+    setting: &Setting,
+    id: CheckpointId,
+    positions: &[u32],
+    model: &Model,
+) -> Result<(), Violation> {
+    let logs = &setting.logs;
+    let inside = |(log, position): (&Vec<_>, &u32)| *position as usize <= log.len();
+    if positions.len() != logs.len() || !logs.iter().zip(positions).all(inside) {
+        return Err(violated(id, &format!("the sources stand at {positions:?}")));
+    }
+    match model.difference(&Model::at(logs, positions)) {
+        Some(difference) => Err(violated(id, &difference)),
+        None => Ok(()),
+    }
+}
+
+/// Checks the state of the tasks once everything was read.
+pub fn ended(setting: &Setting, state: Result<Model, String>) -> Result<(), Violation> {
+    let state = state.map_err(super::protocol)?;
+    let all: Vec<u32> = setting.logs.iter().map(|log| log.len() as u32).collect();
+    match state.difference(&Model::at(&setting.logs, &all)) {
+        Some(difference) => Err(Check::Cut.violated(format!("at the end, {difference}"))),
+        None => Ok(()),
+    }
+}
+
+fn violated(id: CheckpointId, found: &str) -> Violation {
+    Check::Cut.violated(format!("in checkpoint {id}, {found}"))
+}

@@ -1,0 +1,88 @@
+//! Planted bugs: what each is, and which must be found. A bug that survives shows a hole in the
+//! fault model or in the checks.
+
+use std::fmt;
+
+/// A planted bug.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Bug {
+    /// Its number.
+    pub number: u8,
+    /// What is wrong.
+    pub what: &'static str,
+    /// What is missing for it to be found, if it is not found yet.
+    pub needs: Option<&'static str>,
+}
+
+impl fmt::Display for Bug {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "P{} {}", self.number, self.what)
+    }
+}
+
+/// Every bug that can be planted.
+pub const BUGS: [Bug; 21] = {
+    const fn bug(number: u8, what: &'static str) -> Bug {
+        Bug { number, what, needs: None }
+    }
+    const fn later(number: u8, what: &'static str, needs: &'static str) -> Bug {
+        Bug { number, what, needs: Some(needs) }
+    }
+    [
+        bug(1, "inputs are not blocked while barriers are brought together"),
+        bug(2, "a task acknowledges before its file is synced"),
+        bug(3, "a manifest is published without being synced"),
+        bug(4, "a checkpoint is complete without its name being synced"),
+        bug(5, "a transaction is committed when it is prepared"),
+        bug(6, "a restore does not commit what the checkpoint names"),
+        bug(7, "a restore does not abort the other transactions"),
+        bug(8, "acknowledgements are counted, not kept as a set"),
+        bug(9, "the number in an acknowledgement is ignored"),
+        bug(10, "the parent is removed before the new checkpoint is published"),
+        bug(11, "a snapshot is written from the state as it is by then"),
+        bug(12, "the position of a source is one too far"),
+        later(13, "a recovery gives up at the first damaged manifest", "rot in manifests"),
+        later(14, "files are named without their epoch", "tasks that outlive their epoch"),
+        bug(15, "the epoch in an acknowledgement is ignored"),
+        bug(16, "an alignment that was given up leaves its marks"),
+        bug(17, "a barrier overtakes results that wait to be sent"),
+        bug(18, "a notice commits everything that is pending"),
+        bug(20, "the last key group of a share is not read"),
+        bug(21, "an error of syncing a file is ignored"),
+        bug(24, "a notice commits its own checkpoint alone"),
+    ]
+};
+
+/// How a planted bug was found.
+#[cfg(holdwater_planted)]
+#[derive(Clone, Debug)]
+pub struct Kill {
+    /// How many seeds it took, or how many crash points behind all seeds.
+    pub runs: u64,
+    /// Whether a crash point found it, and no seed did.
+    pub by_point: bool,
+    /// What did not hold.
+    pub violation: crate::check::Violation,
+}
+
+/// Plants a bug in the whole process, and searches up to `seeds` seeds and then the crash points for
+/// a run that fails.
+#[cfg(holdwater_planted)]
+pub fn hunt(bug: &Bug, seeds: u64) -> Option<Kill> {
+    use crate::points::{Extent, enumerate};
+    use crate::story::Story;
+    use crate::world::run_seed;
+
+    holdwater::planted::plant(bug.number);
+    let by_seed = (0..seeds).find_map(|seed| {
+        let violation = run_seed(seed, Story::default()).violation?;
+        Some(Kill { runs: seed + 1, by_point: false, violation })
+    });
+    let kill = by_seed.or_else(|| {
+        let points = enumerate(Extent::ALL, None, |_| ());
+        let (_, violation) = points.failed?;
+        Some(Kill { runs: points.runs, by_point: true, violation })
+    });
+    holdwater::planted::plant(0);
+    kill
+}
