@@ -14,6 +14,7 @@
 //! | [`run`] | the job: its states, sources, subtasks and result |
 //! | [`list`] | the checkpoints of a directory |
 //! | [`mod@verify`] | reads checkpoints whole and names what is damaged |
+//! | [`mod@dump`] | the rows of a state of a checkpoint |
 //! | [`checkpoint`] | finds the checkpoint that an argument names |
 //! | [`completions`] | what a shell completes |
 //! | [`output`] | result rows as CSV, JSON lines or a table |
@@ -28,6 +29,7 @@ pub mod cell;
 pub mod checkpoint;
 pub mod completions;
 mod directory;
+pub mod dump;
 pub mod duration;
 pub mod failure;
 pub mod fields;
@@ -35,10 +37,12 @@ pub mod input;
 pub mod list;
 pub mod output;
 pub mod record;
+mod rows;
 pub mod run;
 pub mod selection;
 pub mod size;
 pub mod spec;
 mod table;
 mod terminal;
+mod value;
 pub mod verify;

@@ -222,7 +222,7 @@ pub(super) fn hints(manifest: &Manifest, file: ObjectId) -> impl Iterator<Item =
 }
 
 /// Returns what the index of a file says of a part, by what the manifest says.
-fn index_entry(group: u16, part: &Part) -> PartEntry {
+pub(crate) fn index_entry(group: u16, part: &Part) -> PartEntry {
     let (shape, base, digest) = match part.shape {
         PartShape::Delta { base } => (Shape::Delta, base.checkpoint, 0),
         PartShape::Full { digest } => (Shape::Full, 0, digest),
@@ -232,12 +232,16 @@ fn index_entry(group: u16, part: &Part) -> PartEntry {
 }
 
 /// Names a part.
-fn part_in_words(state: &str, group: u16) -> String {
+pub(crate) fn part_in_words(state: &str, group: u16) -> String {
     format!("part of state {state}, key group {group}")
 }
 
 /// Says what is wrong with a part.
-fn in_part(file: ObjectId, section: &str, error: PartError<Unread, Infallible>) -> Damage {
+pub(crate) fn in_part(
+    file: ObjectId,
+    section: &str,
+    error: PartError<Unread, Infallible>,
+) -> Damage {
     match error {
         PartError::Malformed(malformed) => Damage::new(file, section, malformed),
         PartError::Medium(unread) => Damage::unread(file, &unread),

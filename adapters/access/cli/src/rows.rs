@@ -1,0 +1,274 @@
+//! The rows of one key group of a state, put together from its parts: no type is needed.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::convert::Infallible;
+
+use holdwater::codec::{Encoding, Reader};
+use holdwater::error::{Fault, Malformed};
+use holdwater::manifest::{Chain, Manifest, StateEntry};
+use holdwater::page::Portable;
+use holdwater::schema::{Budget, Leaf, Schema, StoredSchema, walk};
+use holdwater::snapshot::Snapshot;
+use holdwater::state::{Change, Kind, LoadError, Op, Shape};
+use holdwater::storage::ObjectId;
+use holdwater_files::Files;
+
+use crate::directory::Object;
+use crate::verify::{Damage, in_part, index_entry, part_in_words};
+
+/// What a state holds of its keys, by their encoding.
+pub(crate) type Rows = BTreeMap<Vec<u8>, Row>;
+
+/// What a state holds of one key; every piece is encoded.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Row {
+    /// Of a map by its fields; of timers by their times, with nothing.
+    Fields(BTreeMap<Vec<u8>, Vec<u8>>),
+    /// Of a list.
+    Items(Vec<Vec<u8>>),
+    /// Of a value.
+    Value(Vec<u8>),
+}
+
+/// The types of a state.
+#[derive(Clone, Debug)]
+pub(crate) struct Types {
+    pub(crate) kind: Kind,
+    pub(crate) encoding: Encoding,
+    pub(crate) key: StoredSchema,
+    /// Of a map; of timers that of their times.
+    pub(crate) field: Option<StoredSchema>,
+    pub(crate) value: StoredSchema,
+}
+
+impl Types {
+    /// Reads the types of a state as a manifest has them, or says that this version cannot.
+    pub(crate) fn of(state: &StateEntry) -> Result<Self, Malformed> {
+        let schema = &state.schema;
+        let kind = Kind::from_code(schema.kind).ok_or(Malformed::new(Fault::Version, 0))?;
+        if schema.ttl != 0 || !schema.window.is_empty() {
+            return Err(Malformed::new(Fault::Version, 0));
+        }
+        let field = match kind {
+            Kind::Timers => Some(StoredSchema::leaf(Leaf::I64)),
+            Kind::Map => Some(StoredSchema::parse(&schema.field)?),
+            _ => None,
+        };
+        let (key, value) = (StoredSchema::parse(&schema.key)?, StoredSchema::parse(&schema.value)?);
+        Ok(Self { kind, encoding: schema.encoding, key, field, value })
+    }
+}
+
+/// The files that the rows of a state lie in, held open: they can be read even if a job removes
+/// them.
+#[derive(Debug)]
+pub(crate) struct Parts<'m> {
+    state: &'m StateEntry,
+    types: Types,
+    snapshots: BTreeMap<ObjectId, Snapshot<Object, Portable>>,
+}
+
+impl<'m> Parts<'m> {
+    /// Opens every file that holds rows of a state, in `chains`.
+    pub(crate) fn open(
+        files: &Files,
+        manifest: &Manifest,
+        operator: &str,
+        state: &'m StateEntry,
+        types: Types,
+        chains: &[&Chain],
+    ) -> Result<Self, Damage> {
+        let mut snapshots = BTreeMap::new();
+        for part in chains.iter().flat_map(|chain| &chain.parts) {
+            if let Entry::Vacant(place) = snapshots.entry(part.file) {
+                place.insert(open(files, manifest, operator, part.file)?);
+            }
+        }
+        Ok(Self { state, types, snapshots })
+    }
+
+    /// Reads the rows of one group: its parts in turn.
+    pub(crate) fn read(&mut self, chain: &Chain) -> Result<Rows, Damage> {
+        let mut rows = Rows::new();
+        for part in &chain.parts {
+            let section = part_in_words(&self.state.name, chain.group);
+            let identity = Malformed::new(Fault::Identity, part.offset);
+            let Some(snapshot) = self.snapshots.get_mut(&part.file) else {
+                return Err(Damage::new(part.file, section, identity));
+            };
+            let stored = snapshot.table().states.get(usize::from(part.state));
+            let same = |stored: &StoredSchema, named: &StoredSchema| {
+                stored.view().fingerprint() == named.view().fingerprint()
+            };
+            if stored.is_none_or(|stored| {
+                stored.name != self.state.name
+                    || stored.kind != self.types.kind
+                    || !same(&stored.key, &self.types.key)
+                    || !same(&stored.value, &self.types.value)
+            }) {
+                return Err(Damage::new(part.file, section, identity));
+            }
+            let entry = index_entry(chain.group, part);
+            let (types, fresh) = (&self.types, entry.shape == Shape::Full);
+            snapshot
+                .rows::<Infallible>(entry, |change| apply(change, types, fresh, &mut rows))
+                .map_err(|error| in_part(part.file, &section, error))?;
+        }
+        Ok(rows)
+    }
+}
+
+/// Opens a file once it is known to be the one that the manifest names.
+fn open(
+    files: &Files,
+    manifest: &Manifest,
+    operator: &str,
+    id: ObjectId,
+) -> Result<Snapshot<Object, Portable>, Damage> {
+    let section = "header, table and seal";
+    let snapshot = Snapshot::open(Object::new(files, id), Portable)
+        .map_err(|error| Damage::read(id, section, error))?;
+    let (header, seal, table) = (snapshot.header(), snapshot.seal(), snapshot.table());
+    let named = manifest.files.iter().find(|file| file.id == id);
+    let shown = ObjectId::data(header.checkpoint, header.epoch, header.attempt, header.part);
+    let same = named.is_some_and(|file| (file.length, file.hash) == (seal.length, seal.hash))
+        && shown == id
+        && header.job == manifest.job
+        && table.operator == operator
+        && (table.groups, table.hash_function) == (manifest.key_groups, manifest.hash_function);
+    let identity = Malformed::new(Fault::Identity, 0);
+    if same { Ok(snapshot) } else { Err(Damage::new(id, section, identity)) }
+}
+
+/// Applies a change; in a `fresh` part no key comes twice.
+fn apply(
+    change: Change<'_>,
+    types: &Types,
+    fresh: bool,
+    rows: &mut Rows,
+) -> Result<(), LoadError<Infallible>> {
+    let mut reader = Reader::new(change.row);
+    let key = types.piece(types.key.view(), &mut reader)?;
+    let twice = || Err(Malformed::new(Fault::Duplicate, 0).into());
+    match (types.kind, change.op) {
+        (Kind::Value, Op::Put) => {
+            let old = rows.insert(key, Row::Value(reader.rest().to_vec()));
+            if fresh && old.is_some() {
+                return twice();
+            }
+        }
+        (Kind::Value | Kind::List, Op::Remove) | (_, Op::Clear) => _ = rows.remove(&key),
+        (Kind::List, Op::Put) => {
+            let count = reader.varint_u64()?;
+            let items = rows.entry(key).or_insert(Row::Items(Vec::new()));
+            for _ in 0..count {
+                let item = types.piece(types.value.view(), &mut reader)?;
+                if let Row::Items(items) = items {
+                    items.push(item);
+                }
+            }
+        }
+        (Kind::List, Op::Keep) => {
+            let keep = usize::try_from(reader.varint_u64()?).unwrap_or(usize::MAX);
+            if let Some(Row::Items(items)) = rows.get_mut(&key) {
+                items.truncate(keep);
+                if items.is_empty() {
+                    rows.remove(&key);
+                }
+            }
+        }
+        (_, op) => {
+            let count = reader.varint_u64()?;
+            let field = types.field.as_ref().ok_or(Malformed::new(Fault::Range, 0))?;
+            let row = rows.entry(key.clone()).or_insert(Row::Fields(BTreeMap::new()));
+            let Row::Fields(fields) = row else { return Ok(()) };
+            for _ in 0..count {
+                let field = types.piece(field.view(), &mut reader)?;
+                if op == Op::Remove {
+                    fields.remove(&field);
+                    continue;
+                }
+                let value = types.piece(types.value.view(), &mut reader)?;
+                if fields.insert(field, value).is_some() && fresh {
+                    return twice();
+                }
+            }
+            if fields.is_empty() {
+                rows.remove(&key);
+            }
+        }
+    }
+    Ok(())
+}
+
+impl Types {
+    /// Takes the bytes of one value of `schema`.
+    fn piece(&self, schema: Schema<'_>, reader: &mut Reader<'_>) -> Result<Vec<u8>, Malformed> {
+        let before = *reader;
+        walk(schema, self.encoding, reader, &mut Budget::of_row(before.len()))?;
+        Ok(before.rest().get(..before.len() - reader.len()).unwrap_or_default().to_vec())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn types(kind: Kind) -> Types {
+        let text = StoredSchema::leaf(Leaf::String);
+        let field = (kind == Kind::Map).then(|| text.clone());
+        Types { kind, encoding: Encoding::Postcard, key: text.clone(), field, value: text }
+    }
+
+    fn rows(kind: Kind, changes: &[(Op, &[u8])]) -> Rows {
+        let mut rows = Rows::new();
+        for (op, row) in changes {
+            apply(Change { op: *op, row }, &types(kind), false, &mut rows).unwrap();
+        }
+        rows
+    }
+
+    #[test]
+    fn the_last_value_that_was_put_holds() {
+        let changes: [(Op, &[u8]); 4] = [
+            (Op::Put, b"\x01a\x011"),
+            (Op::Put, b"\x01b\x011"),
+            (Op::Put, b"\x01a\x012"),
+            (Op::Remove, b"\x01b"),
+        ];
+        let expected = Rows::from([(b"\x01a".to_vec(), Row::Value(b"\x012".to_vec()))]);
+        assert_eq!(rows(Kind::Value, &changes), expected);
+        let mut twice = Rows::new();
+        let put = Change { op: Op::Put, row: changes[0].1 };
+        apply(put, &types(Kind::Value), true, &mut twice).unwrap();
+        assert!(apply(put, &types(Kind::Value), true, &mut twice).is_err());
+    }
+
+    #[test]
+    fn a_list_keeps_its_first_items_and_appends() {
+        let changes: [(Op, &[u8]); 3] = [
+            (Op::Put, b"\x01a\x03\x011\x012\x013"),
+            (Op::Keep, b"\x01a\x01"),
+            (Op::Put, b"\x01a\x01\x014"),
+        ];
+        let items = vec![b"\x011".to_vec(), b"\x014".to_vec()];
+        let expected = Rows::from([(b"\x01a".to_vec(), Row::Items(items))]);
+        assert_eq!(rows(Kind::List, &changes), expected);
+        assert_eq!(rows(Kind::List, &[changes[0], (Op::Keep, b"\x01a\x00")]), Rows::new());
+    }
+
+    #[test]
+    fn a_map_without_fields_is_no_row() {
+        let changes: [(Op, &[u8]); 3] = [
+            (Op::Put, b"\x01a\x02\x01x\x011\x01y\x012"),
+            (Op::Remove, b"\x01a\x01\x01x"),
+            (Op::Remove, b"\x01a\x01\x01y"),
+        ];
+        let fields = BTreeMap::from([(b"\x01y".to_vec(), b"\x012".to_vec())]);
+        let expected = Rows::from([(b"\x01a".to_vec(), Row::Fields(fields))]);
+        assert_eq!(rows(Kind::Map, &changes[..2]), expected);
+        assert_eq!(rows(Kind::Map, &changes), Rows::new());
+        assert_eq!(rows(Kind::Map, &[changes[0], (Op::Clear, b"\x01a")]), Rows::new());
+    }
+}
