@@ -27,8 +27,9 @@ pub struct Target<'t> {
 
 /// Writes the snapshot of a task and makes it durable; returns what the task acknowledges with.
 ///
-/// Nothing is written if nothing changed. `wanted` is asked before each block: a checkpoint that was
-/// given up is not written to its end. After an error the file is dead; a later clean-up removes it.
+/// Nothing is written if nothing changed. `wanted` is asked before each block: a checkpoint that
+/// was given up is not written to its end. After an error the file is dead; a later clean-up
+/// removes it.
 pub fn save<B: Storage, E: StateError>(
     storage: &mut B,
     target: Target<'_>,

@@ -100,7 +100,8 @@ impl<B: Storage + Clone> Solo<B> {
     /// it returns, the checkpoint is durable and older ones are cleaned up.
     ///
     /// `now_ms`, in milliseconds since 1970 UTC, is kept for people to see. After
-    /// [`SoloError::Aborted`] the states are as they were, and the next try is as good as the first.
+    /// [`SoloError::Aborted`] the states are as they were, and the next try is as good as the
+    /// first.
     pub fn checkpoint<S: States>(
         &mut self,
         states: &mut S,

@@ -109,7 +109,9 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_a_schema_or_an_error(bytes in proptest::collection::vec(schema_byte(), 0..64)) {
+    fn any_bytes_are_a_schema_or_an_error(
+        bytes in proptest::collection::vec(schema_byte(), 0..64)
+    ) {
         if let Ok(schema) = Schema::parse(&bytes) {
             assert!(!schema.to_string().is_empty());
             let (_, _) = (schema.fingerprint(), schema.fixed_len());

@@ -97,8 +97,8 @@ impl<M: core::error::Error + Send + Sync + 'static, E: StateError> StateError fo
 
 /// Loads one part into `state`: verifies its blocks, its head, every row, its count and digest.
 ///
-/// `buffer` holds one block; a row that spans blocks is gathered in `spill`. Of the `budget`, items,
-/// depth and fuel count; memory is what `buffer` and `spill` take.
+/// `buffer` holds one block; a row that spans blocks is gathered in `spill`. Of the `budget`,
+/// items, depth and fuel count; memory is what `buffer` and `spill` take.
 pub fn load_part<R: ReadAt, C: Checksum, S: State>(
     pages: &mut Pages<R, C>,
     expected: &Expected<'_>,

@@ -92,7 +92,8 @@ evolution! {
         { pub struct T { pub a: String, pub b: Vec<u8> } } to { pub struct T { pub b: Vec<u8> } }
         T { a: "x".into(), b: vec![1] } => Ok(T { b: vec![1] });
     a_field_may_be_added_with_a_default:
-        { pub struct T { pub a: u8 } } to { pub struct T { pub a: u8, #[serde(default)] pub b: String } }
+        { pub struct T { pub a: u8 } }
+        to { pub struct T { pub a: u8, #[serde(default)] pub b: String } }
         T { a: 1 } => Ok(T { a: 1, b: String::new() });
     an_added_option_needs_no_attribute:
         { pub struct T { pub a: u8 } } to { pub struct T { pub a: u8, pub b: Option<String> } }
@@ -157,8 +158,15 @@ evolution! {
         { pub enum T { A(u8), B } } to { pub enum T { A, B } }
         T::A(1) => Err("A: what is stored as u8 cannot become a variant without data (byte 1)");
     the_place_of_a_deep_mismatch_is_named:
-        { pub struct T { pub trips: Vec<Trip> } pub struct Trip { pub delay: Delay } pub enum Delay { Known { minutes: i64 } } }
-        to { pub struct T { pub trips: Vec<Trip> } pub struct Trip { pub delay: Delay } pub enum Delay { Known { minutes: i32 } } }
+        {
+            pub struct T { pub trips: Vec<Trip> }
+            pub struct Trip { pub delay: Delay }
+            pub enum Delay { Known { minutes: i64 } }
+        } to {
+            pub struct T { pub trips: Vec<Trip> }
+            pub struct Trip { pub delay: Delay }
+            pub enum Delay { Known { minutes: i32 } }
+        }
         T { trips: vec![Trip { delay: Delay::Known { minutes: 4 } }] }
         => Err("trips.delay.Known.minutes: what is stored as i64 cannot become i32 (byte 2)");
     tuples_keep_their_length:
@@ -175,17 +183,40 @@ evolution! {
         to { pub struct T { pub b: BTreeMap<u32, Option<i16>>, pub a: Vec<u64> } }
         T { a: vec![9], b: [(1, 2)].into() } => Ok(T { b: [(1, Some(2))].into(), a: vec![9] });
     unknown_fields_may_be_denied:
-        { pub struct T { pub a: u8, pub b: u8 } } to { #[serde(deny_unknown_fields)] pub struct T { pub a: u8 } }
+        { pub struct T { pub a: u8, pub b: u8 } }
+        to { #[serde(deny_unknown_fields)] pub struct T { pub a: u8 } }
         T { a: 1, b: 2 } => Err("b: the type denies fields it does not know (byte 1)");
     what_a_field_drops_is_skipped_whole:
         { pub struct T { pub gone: BTreeMap<String, Vec<Option<char>>>, pub kept: u8 } }
         to { pub struct T { pub kept: u8 } }
         T { gone: [("k".into(), vec![Some('c'), None])].into(), kept: 5 } => Ok(T { kept: 5 });
     types_of_the_standard_library_evolve_inside:
-        { pub struct T { pub ip: IpAddr, pub to: SocketAddrV4, pub wait: Duration, pub end: Result<u8, u8> } }
-        to { pub struct T { pub end: Result<u16, u8>, pub wait: Duration, pub to: SocketAddrV4, pub ip: IpAddr } }
-        T { ip: [1, 2, 3, 4].into(), to: SocketAddrV4::new([5; 4].into(), 80), wait: Duration::from_millis(1), end: Ok(3) }
-        => Ok(T { end: Ok(3), wait: Duration::from_millis(1), to: SocketAddrV4::new([5; 4].into(), 80), ip: [1, 2, 3, 4].into() });
+        {
+            pub struct T {
+                pub ip: IpAddr,
+                pub to: SocketAddrV4,
+                pub wait: Duration,
+                pub end: Result<u8, u8>,
+            }
+        } to {
+            pub struct T {
+                pub end: Result<u16, u8>,
+                pub wait: Duration,
+                pub to: SocketAddrV4,
+                pub ip: IpAddr,
+            }
+        }
+        T {
+            ip: [1, 2, 3, 4].into(),
+            to: SocketAddrV4::new([5; 4].into(), 80),
+            wait: Duration::from_millis(1),
+            end: Ok(3),
+        } => Ok(T {
+            end: Ok(3),
+            wait: Duration::from_millis(1),
+            to: SocketAddrV4::new([5; 4].into(), 80),
+            ip: [1, 2, 3, 4].into(),
+        });
 }
 
 #[test]
