@@ -37,6 +37,8 @@ pub enum Command {
     List(List),
     /// Read checkpoints whole and name what is damaged
     Verify(Verify),
+    /// Show what a checkpoint consists of
+    Inspect(Inspect),
     /// Print the rows of a state of a checkpoint
     Dump(Dump),
     /// Print the completions for a shell
@@ -468,7 +470,7 @@ mod tests {
         assert!(shown("--help").contains("list"));
         assert!(shown("run --help").contains("Examples:"));
         assert!(shown("list --help").contains("--json"));
-        for command in ["list", "verify", "dump", "completions"] {
+        for command in ["list", "verify", "inspect", "dump", "completions"] {
             let help = shown(&format!("{command} --help"));
             assert!(help.contains("Examples:"), "{command}");
         }

@@ -14,6 +14,7 @@
 //! | [`run`] | the job: its states, sources, subtasks and result |
 //! | [`list`] | the checkpoints of a directory |
 //! | [`mod@verify`] | reads checkpoints whole and names what is damaged |
+//! | [`mod@inspect`] | what a checkpoint consists of |
 //! | [`mod@dump`] | the rows of a state of a checkpoint |
 //! | [`checkpoint`] | finds the checkpoint that an argument names |
 //! | [`completions`] | what a shell completes |
@@ -34,12 +35,14 @@ pub mod duration;
 pub mod failure;
 pub mod fields;
 pub mod input;
+pub mod inspect;
 pub mod list;
 pub mod output;
 pub mod record;
 mod rows;
 pub mod run;
 pub mod selection;
+mod signature;
 pub mod size;
 pub mod spec;
 mod table;

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use holdwater_cli::arguments::{Arguments, Command, Refusal};
 use holdwater_cli::failure::Failure;
-use holdwater_cli::{completions, dump, list, run, verify};
+use holdwater_cli::{completions, dump, inspect, list, run, verify};
 
 fn main() -> ExitCode {
     let ended = match Arguments::read(std::env::args_os()) {
@@ -17,6 +17,9 @@ fn main() -> ExitCode {
         }
         Ok(Command::Verify(arguments)) => {
             verify::verify(&arguments, &mut io::stdout().lock()).map(|()| 0)
+        }
+        Ok(Command::Inspect(arguments)) => {
+            inspect::inspect(&arguments, &mut io::stdout().lock()).map(|()| 0)
         }
         Ok(Command::Dump(arguments)) => {
             dump::dump(&arguments, &mut io::stdout().lock()).map(|()| 0)

@@ -17,6 +17,11 @@ impl Paint {
         Self { colours: io::stdout().is_terminal() && !unwanted }
     }
 
+    /// Paints the name of what follows.
+    pub(crate) fn title(self, text: &str) -> String {
+        self.wrap("1", text)
+    }
+
     /// Paints what is damaged.
     pub(crate) fn bad(self, text: &str) -> String {
         self.wrap("31;1", text)
