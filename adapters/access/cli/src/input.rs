@@ -174,6 +174,16 @@ impl Input {
         }
     }
 
+    /// Returns the offset of the next byte.
+    pub fn offset(&self) -> u64 {
+        self.stream.offset()
+    }
+
+    /// Returns the length of a file, as it is now; `None` for what has none.
+    pub fn length(&self) -> Option<u64> {
+        self.stream.length()
+    }
+
     /// Returns how far the input is read. It costs the hash of 64 KiB.
     pub fn position(&self) -> Position {
         Position {

@@ -2,6 +2,7 @@
 
 mod batch;
 mod failures;
+mod gauge;
 mod operator;
 mod plan;
 mod report;
@@ -45,6 +46,7 @@ pub fn run(run: &Run) -> Result<u8, Failure> {
     let mut options = options(run)?;
     // A header may be waited for; until it is there, a signal ends the process as it always does.
     let inputs = open_inputs(run, &plan)?;
+    let gauges = inputs.iter().map(|input| input.source.gauge()).collect();
     let signals = Signals::catch()?;
     options.stop = signals.stop();
     // Held until the job has ended: the directory belongs to one process at a time.
@@ -69,7 +71,7 @@ pub fn run(run: &Run) -> Result<u8, Failure> {
         checkpoints,
         options,
     };
-    let mut report = Report::new(run.progress);
+    let mut report = Report::new(run.progress, gauges);
     let ended = threads::run(job, &mut report);
     report.end();
     let summary = ended.map_err(|error| failures::of_engine(error, run.checkpoints.as_deref()))?;

@@ -80,6 +80,14 @@ impl Stream {
         self.base + self.at as u64
     }
 
+    /// Returns the length of a file, as it is now.
+    pub(super) fn length(&self) -> Option<u64> {
+        match &self.source {
+            Source::File(file) => file.metadata().ok().map(|found| found.len()),
+            Source::Pipe(_) | Source::Reader(_) => None,
+        }
+    }
+
     /// Returns the last consumed byte.
     pub(super) fn last(&self) -> Option<u8> {
         self.at.checked_sub(1).map(|last| self.buffer[last])

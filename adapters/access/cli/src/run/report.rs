@@ -1,16 +1,20 @@
 //! Tells a person how a job goes: warnings as lines, progress as one line that changes.
 
+use std::fmt;
 use std::time::Instant;
 
 use holdwater_threads::{Event, Observer};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{HumanCount, ProgressBar, ProgressState, ProgressStyle};
 
+use super::gauge::Gauge;
 use crate::arguments::Progress;
+use crate::duration::age_in_words;
 
 /// Writes to standard error what a job tells.
 #[derive(Debug)]
 pub(super) struct Report {
     bar: ProgressBar,
+    gauges: Vec<Gauge>,
     newest: Option<(String, Instant)>,
     /// Checkpoints that were passed over, and why, until it is known which one they give way to.
     skipped: Vec<String>,
@@ -18,14 +22,18 @@ pub(super) struct Report {
 
 impl Report {
     /// Shows progress unless told never to, or unless standard error is no terminal.
-    pub(super) fn new(progress: Progress) -> Self {
+    pub(super) fn new(progress: Progress, gauges: Vec<Gauge>) -> Self {
         let bar = match progress {
             Progress::Auto => ProgressBar::new_spinner(),
             Progress::Never => ProgressBar::hidden(),
         };
-        let style = ProgressStyle::with_template("{spinner} {human_pos} rows, {per_sec}{msg}");
-        bar.set_style(style.expect("the template is sound"));
-        Self { bar, newest: None, skipped: Vec::new() }
+        let style = ProgressStyle::with_template("{spinner} {human_pos} rows, {rate} rows/s{msg}");
+        let rate = |state: &ProgressState, out: &mut dyn fmt::Write| {
+            // A line of progress that cannot be written is none.
+            let _ = write!(out, "{}", HumanCount(state.per_sec() as u64));
+        };
+        bar.set_style(style.expect("the template is sound").with_key("rate", rate));
+        Self { bar, gauges, newest: None, skipped: Vec::new() }
     }
 
     /// Ends the line of progress.
@@ -44,11 +52,17 @@ impl Report {
         eprintln!("{what}: {count}");
     }
 
-    fn show_newest(&self) {
-        if let Some((id, since)) = &self.newest {
-            let seconds = since.elapsed().as_secs();
-            self.bar.set_message(format!(", checkpoint {id} {seconds}s ago"));
+    /// Shows how much of the input is read, and how old the newest checkpoint is.
+    fn show(&self) {
+        let mut message = String::new();
+        if let Some(percent) = Gauge::percent(&self.gauges) {
+            message.push_str(&format!(", {percent}% of the input"));
         }
+        if let Some((id, since)) = &self.newest {
+            let age = age_in_words(since.elapsed().as_millis() as u64);
+            message.push_str(&format!(", checkpoint {id} {age} ago"));
+        }
+        self.bar.set_message(message);
     }
 }
 
@@ -60,7 +74,7 @@ impl Observer for Report {
             }
             Event::Completed(completed) => {
                 self.newest = Some((completed.id.to_string(), Instant::now()));
-                self.show_newest();
+                self.show();
             }
             Event::Running { restored: Some(manifest), rows, duration } => {
                 for skipped in std::mem::take(&mut self.skipped) {
@@ -75,7 +89,7 @@ impl Observer for Report {
             }
             Event::Rows(rows) => {
                 self.bar.set_position(*rows);
-                self.show_newest();
+                self.show();
             }
             Event::Skipped(skipped) => self.skipped.push(skipped.to_string()),
             Event::SkippedGroup(group) => self.line(&format!("warning: {group}")),

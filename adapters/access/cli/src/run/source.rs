@@ -9,6 +9,7 @@ use holdwater::sink::Source;
 use holdwater_threads::{Route, Routed, RoutedSource};
 
 use super::batch::{self, RowBatch};
+use super::gauge::Gauge;
 use super::plan::Plan;
 use crate::failure::Failure;
 use crate::input::{Input, Position};
@@ -22,6 +23,7 @@ pub(super) struct RowSource {
     record: Record,
     route: Route,
     pace: Option<Pace>,
+    gauge: Gauge,
     ended: bool,
 }
 
@@ -29,7 +31,14 @@ impl RowSource {
     /// Reads `input`; at most `rate` rows a second, if given.
     pub(super) fn new(input: Input, plan: Arc<Plan>, rate: Option<NonZeroU64>) -> Self {
         let pace = rate.map(Pace::new);
-        Self { input, plan, record: Record::default(), route: Route::new(1, 1), pace, ended: false }
+        let (record, route) = (Record::default(), Route::new(1, 1));
+        let gauge = Gauge::new(input.length());
+        Self { input, plan, record, route, pace, gauge, ended: false }
+    }
+
+    /// Returns what shows how far the input is read.
+    pub(super) fn gauge(&self) -> Gauge {
+        self.gauge.clone()
     }
 }
 
@@ -74,6 +83,7 @@ impl Source for RowSource {
         if let Some(pace) = &mut self.pace {
             pace.wait(rows as u64);
         }
+        self.gauge.set(self.input.offset());
         let batches = (0..).zip(batches).filter(|(_, batch)| !batch.is_empty()).collect();
         Ok(Some(Routed { rows: rows as u64, batches }))
     }
@@ -83,7 +93,9 @@ impl Source for RowSource {
     }
 
     fn resume(&mut self, position: &[u8]) -> Result<(), Failure> {
-        self.input.resume(&decode_position(position)?)
+        self.input.resume(&decode_position(position)?)?;
+        self.gauge.set(self.input.offset());
+        Ok(())
     }
 }
 
