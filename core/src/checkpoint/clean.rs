@@ -8,6 +8,7 @@ use core::fmt;
 use super::publish::Halt;
 use super::retention::Retention;
 use super::{Skipped, Step};
+use crate::error::Malformed;
 use crate::manifest::CheckpointId;
 use crate::storage::{Area, ObjectId, Reply, Request};
 
@@ -16,6 +17,9 @@ use crate::storage::{Area, ObjectId, Reply, Request};
 pub enum Warning {
     /// Something could not be removed or listed; it is tried again after the next checkpoint.
     NotCleaned(Request),
+    /// The record of an epoch is torn or damaged: unless there are checkpoints of the epoch, it is
+    /// taken to have run nothing.
+    NoRecord(ObjectId, Malformed),
     /// A checkpoint that was complete is not restored.
     Skipped(Skipped),
 }
@@ -27,6 +31,11 @@ impl fmt::Display for Warning {
                 f,
                 "could not {}: what is no longer needed stays until the next checkpoint",
                 Step(request)
+            ),
+            Self::NoRecord(record, malformed) => write!(
+                f,
+                "{record} is damaged: {malformed}; without checkpoints of its own its epoch is taken \
+                 to have run nothing"
             ),
             Self::Skipped(skipped) => skipped.fmt(f),
         }

@@ -232,7 +232,10 @@ impl Recovery {
                 Err(Malformed { fault: Fault::Version, .. }) => {
                     return self.fail(RecoveryError::Newer(id));
                 }
-                Err(_) => {}
+                Err(malformed) => {
+                    let warning = Warning::NoRecord(id, malformed);
+                    self.commands.push_back(RecoveryCommand::Warn(warning));
+                }
             }
         }
         self.skip_empty_queue();

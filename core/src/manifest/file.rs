@@ -94,7 +94,6 @@ fn read(
     }
     // A short file needs no block of the size that its header names.
     let mut buffer = zeros(found.block.bytes().min(bytes.len()), budget)?;
-    pages.verify_hash(&mut buffer).map_err(malformed)?;
     let (mut offset, end) = (HEADER_LEN as u64, pages.end());
     let mut body = zeros(bytes.len(), budget)?;
     body.clear();
@@ -106,6 +105,8 @@ fn read(
         body.extend_from_slice(block.payload);
         offset = block.next;
     }
+    // Last: the offset of a damaged block says more.
+    pages.verify_hash(&mut buffer).map_err(malformed)?;
     Ok((found, body))
 }
 

@@ -146,10 +146,12 @@ impl<R: ReadAt, C: Checksum> Pages<R, C> {
         let count = self.source.read_at(offset, place).map_err(ReadError::Medium)?;
         let read = buffer.get(..count).unwrap_or_default();
         let mut reader = Reader::at(read, offset);
-        let mark: [u8; 4] = reader.array()?;
-        let crc = reader.u32()?;
+        // Wherever it is cut: the block is what a checksum covers.
+        let end = |_| fault(Fault::End);
+        let mark: [u8; 4] = reader.array().map_err(end)?;
+        let crc = reader.u32().map_err(end)?;
         let [kind, a, b, c] = mark;
-        let payload = reader.take(u32::from_le_bytes([a, b, c, 0]) as usize)?;
+        let payload = reader.take(u32::from_le_bytes([a, b, c, 0]) as usize).map_err(end)?;
         if block_checksum(&self.checksum, self.seed, offset, mark, payload) != crc {
             return Err(fault(Fault::Checksum));
         }
