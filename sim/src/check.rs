@@ -1,4 +1,4 @@
-//! What must hold, whatever fails. Each property is checked from scratch, by what is on the disk and
+//! What must hold, whatever fails. Each property is checked from scratch, by what is on disk and
 //! in the output, not by what the machines believe.
 
 pub mod claims;

@@ -1,4 +1,4 @@
-//! Messages between the coordinator and the tasks: they are lost, come twice, late and out of order.
+//! Messages between the coordinator and the tasks: they are lost, doubled, late and out of order.
 
 use std::collections::VecDeque;
 

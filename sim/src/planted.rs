@@ -65,7 +65,7 @@ pub struct Kill {
     pub violation: crate::check::Violation,
 }
 
-/// Plants a bug in the whole process, and searches up to `seeds` seeds and then the crash points for
+/// Plants a bug in the whole process, and searches `seeds` seeds and then the crash points for
 /// a run that fails.
 #[cfg(holdwater_planted)]
 pub fn hunt(bug: &Bug, seeds: u64) -> Option<Kill> {

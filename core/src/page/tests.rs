@@ -104,3 +104,15 @@ fn a_newer_version_is_named_as_such() {
     let error = FileHeader::decode(&bytes, &Portable).unwrap_err();
     assert_eq!(error, Malformed::new(Fault::Version, 8));
 }
+
+#[test]
+fn a_damaged_length_is_told_at_the_start_of_its_block() {
+    let mut bytes = file(&HEADER, &[9; 100]);
+    // The length of the part's block, behind header, table block and kind.
+    let block = HEADER_LEN + BLOCK_HEAD_LEN + 5;
+    bytes[block + 3] = 0xff;
+    let mut pages = Pages::open(&bytes[..], Portable).unwrap();
+    let (part, end) = (pages.index(), pages.end());
+    let error = pages.block(part, end, &mut [0; 512]).unwrap_err();
+    assert_eq!(error, ReadError::Malformed(Malformed::new(Fault::End, block as u64)));
+}
