@@ -1,16 +1,6 @@
 //! Runs a job in one process: sources, keyed subtasks and a sink on threads.
-//!
-//! ```text
-//! source 0 --+--> subtask 0 --+
-//!            X                +--> sink      bounded channels, one message per batch
-//! source 1 --+--> subtask 1 --+
-//!     ^               ^                ^
-//!     +---- barriers, notices ---------+---- coordinator, in the thread that called run
-//! ```
-//!
-//! Every decision is the core's: barriers are brought together by its `barrier`, checkpoints taken
-//! and recovered by its `checkpoint`, results committed by its `sink`. Here are the threads.
-
+#![doc = ""]
+#![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 

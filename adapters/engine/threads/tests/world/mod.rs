@@ -56,6 +56,8 @@ pub enum Manner {
     Plain,
     /// Fails before this row.
     FailAt(usize),
+    /// Fails before this row, once a checkpoint is complete.
+    FailLater(usize),
     /// Panics before this row.
     PanicAt(usize),
     /// Reads this many rows once the other input is late, then nothing until a barrier has passed.
@@ -109,10 +111,13 @@ impl Rows {
                 if self.next > 0 { 0 } else { self.batch }
             }
             Manner::FailAt(row) if self.next >= row => return Err(Broken("cable cut")),
-            Manner::FailAt(row) | Manner::PanicAt(row) if self.next < row => {
-                self.batch.min(row - self.next)
+            Manner::PanicAt(row) if self.next >= row => panic!("cable torn"),
+            Manner::FailLater(row) if self.next >= row && completed > 0 => {
+                return Err(Broken("cable cut"));
             }
-            Manner::PanicAt(_) => panic!("cable torn"),
+            Manner::FailAt(row) | Manner::FailLater(row) | Manner::PanicAt(row) => {
+                self.batch.min(row.saturating_sub(self.next))
+            }
             Manner::Paced(rows) => {
                 let passed = self.barriers.get() as usize;
                 self.batch.min((self.from + (passed + 1) * rows).saturating_sub(self.next))
@@ -295,7 +300,7 @@ impl Outside {
     }
 
     pub fn sink(&self) -> Transactional {
-        Transactional { outside: self.clone(), open: Vec::new() }
+        Transactional { outside: self.clone(), open: Vec::new(), prepares_max: u64::MAX }
     }
 }
 
@@ -304,6 +309,8 @@ impl Outside {
 pub struct Transactional {
     outside: Outside,
     open: Vec<Figure>,
+    /// How often it prepares before it fails.
+    pub prepares_max: u64,
 }
 
 impl Sink for Transactional {
@@ -316,6 +323,7 @@ impl Sink for Transactional {
     }
 
     fn prepare(&mut self, id: CheckpointId) -> Result<Vec<u8>, Broken> {
+        self.prepares_max = self.prepares_max.checked_sub(1).ok_or(Broken("no ink"))?;
         let rows = std::mem::take(&mut self.open);
         self.outside.0.lock().unwrap().prepared.insert(id.to_string(), rows);
         Ok(id.to_string().into_bytes())
