@@ -47,16 +47,18 @@ kill: ## Kill and resume the main job KILLS times (1000)
 bench: ## Measure against peers and limits
 	$(CARGO) bench -p holdwater-bench
 
+# Named, so that the flags are not for the programs that run while building.
+HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 # The coverage that libFuzzer steers by, as cargo-fuzz asks for it; any toolchain has it.
 FUZZ_FLAGS = --cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
 	-Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
 	-Cllvm-args=-sanitizer-coverage-trace-compares -Ccodegen-units=1 -Cdebug-assertions -Coverflow-checks
 
 fuzz: ## Fuzz each target for SECONDS (60)
-	cd fuzz && RUSTFLAGS="$(FUZZ_FLAGS)" $(CARGO) build --release --target-dir target
+	cd fuzz && RUSTFLAGS="$(FUZZ_FLAGS)" $(CARGO) build --release --target-dir target --target $(HOST)
 	mkdir -p fuzz/artifacts fuzz/target/found
 	for target in manifest snapshot; do mkdir -p fuzz/target/found/$$target && \
-		fuzz/target/release/$$target -max_total_time=$(SECONDS) -dict=fuzz/dictionary \
+		fuzz/target/$(HOST)/release/$$target -max_total_time=$(SECONDS) -dict=fuzz/dictionary \
 		-rss_limit_mb=1024 -malloc_limit_mb=64 -timeout=5 -max_len=65536 -print_final_stats=1 \
 		-artifact_prefix=fuzz/artifacts/$$target- \
 		fuzz/target/found/$$target fuzz/corpus/$$target || exit 1; done

@@ -15,14 +15,15 @@ use peakmem_alloc::{INSTRUMENTED_SYSTEM, PeakMemAlloc, PeakMemAllocTrait};
 #[global_allocator]
 static MEMORY: &PeakMemAlloc<System> = &INSTRUMENTED_SYSTEM;
 
+/// Its name, what is done to a file, and how much memory that may take, by the file's length.
+type Target = (&'static str, fn(&[u8]), fn(usize) -> usize);
+
 #[test]
 fn what_was_found_once_is_found_no_more() {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus");
-    let targets: [(&str, fn(&[u8]), fn(usize) -> usize); 2] = [
-        ("manifest", hostile::manifest, |length| hostile::manifest_memory(length)),
-        ("snapshot", hostile::snapshot, |length| hostile::snapshot_memory(length)),
-    ];
-    for (target, run, most) in targets {
+    let manifest: Target = ("manifest", hostile::manifest, hostile::manifest_memory);
+    let snapshot: Target = ("snapshot", hostile::snapshot, hostile::snapshot_memory);
+    for (target, run, most) in [manifest, snapshot] {
         let (mut files, mut peak) = (0, 0);
         for entry in std::fs::read_dir(corpus.join(target)).unwrap() {
             let path = entry.unwrap().path();
