@@ -5,14 +5,14 @@ SEEDS ?= 20000
 SECONDS ?= 60
 KILLS ?= 1000
 
-.PHONY: help test quick tools format lint core tests docs sim kill bench fuzz corpus
+.PHONY: help test quick tools format lint core tests docs sim smoke planted kill bench fuzz corpus
 .NOTPARALLEL:
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # In the order in which failing is cheapest.
-test: tools format core lint docs tests ## Run everything that a change must pass
+test: tools format core lint docs tests smoke planted ## Run everything that a change must pass
 
 quick: tools format lint tests ## Run what is worth running before every commit
 
@@ -38,8 +38,18 @@ tests: ## Run the tests of all packages
 docs: ## Build the documentation, warnings denied
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --lib
 
-sim: ## Simulate SEEDS failure schedules (20000)
+sim: ## Simulate SEEDS failure schedules (20000), and a crash at every step
+	$(CARGO) run --release -p holdwater-sim -- --crash-points
+	$(CARGO) run --release -p holdwater-sim -- --without-syncs
 	$(CARGO) run --release -p holdwater-sim -- --seeds $(SEEDS)
+
+smoke:
+	$(CARGO) run --release -p holdwater-sim -- --seeds 2000
+
+# A build of its own: no other has a bug in it.
+planted: ## Plant each known bug, and see that the simulator finds it
+	RUSTFLAGS="--cfg holdwater_planted" $(CARGO) run --release -p holdwater-sim \
+		--target-dir "$${CARGO_TARGET_DIR:-target}/planted" -- --planted all
 
 kill: ## Kill and resume the main job KILLS times (1000)
 	HOLDWATER_KILLS=$(KILLS) $(CARGO) test --release -p holdwater-system --test kill -- --nocapture

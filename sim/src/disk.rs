@@ -15,7 +15,7 @@ mod power;
 pub use medium::{Broken, Fault, Faults, Medium};
 pub use power::Persistence;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 
 use content::Content;
@@ -109,8 +109,8 @@ impl Disk {
 
     /// Drops the contents that have no name left, live or durable.
     fn forget_unnamed(&mut self) {
-        let Self { contents, directories, .. } = self;
-        contents.retain(|inode, _| directories.iter().any(|directory| directory.names(*inode)));
+        let named: BTreeSet<Inode> = self.directories.iter().flat_map(Directory::inodes).collect();
+        self.contents.retain(|inode, _| named.contains(inode));
     }
 }
 

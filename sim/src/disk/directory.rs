@@ -49,15 +49,13 @@ impl Directory {
         self.durable.keys().filter(|id| self.is_certain(**id)).copied()
     }
 
-    /// Returns whether the file has a name here, or may have one after a power loss.
-    pub(super) fn names(&self, inode: Inode) -> bool {
-        let named = |names: &BTreeMap<ObjectId, Inode>| names.values().any(|name| *name == inode);
-        named(&self.live)
-            || named(&self.durable)
-            || self.pending.iter().any(|(_, change)| match change {
-                Change::Add(_, named) | Change::Rename(_, _, named) => *named == inode,
-                Change::Remove(_) => false,
-            })
+    /// Returns the files that have a name here, or may have one after a power loss.
+    pub(super) fn inodes(&self) -> impl Iterator<Item = Inode> {
+        let pending = self.pending.iter().filter_map(|(_, change)| match change {
+            Change::Add(_, inode) | Change::Rename(_, _, inode) => Some(*inode),
+            Change::Remove(_) => None,
+        });
+        self.live.values().chain(self.durable.values()).copied().chain(pending)
     }
 
     pub(super) fn apply(&mut self, at: u64, change: Change) {
