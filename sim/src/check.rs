@@ -177,14 +177,6 @@ impl Witness {
     }
 }
 
-/// Reads the manifest of a checkpoint from what a power loss would leave for certain.
-fn durable_manifest(disk: &Disk, id: CheckpointId) -> Result<Manifest, Violation> {
-    let bytes = disk.durable_content(id.manifest());
-    let violated = |why: &str| Check::Durability.violated(format!("manifest of {id}: {why}"));
-    let bytes = bytes.ok_or_else(|| violated("a power loss would take its name"))?;
-    Manifest::from_file(id, bytes).map_err(|malformed| violated(&malformed.to_string()))
-}
-
 /// Returns the manifests in the directory.
 fn manifests(disk: &Disk) -> impl Iterator<Item = ObjectId> {
     disk.names(holdwater::storage::Area::Manifests).filter(|id| id.kind == ObjectKind::Manifest)

@@ -271,21 +271,17 @@ impl Job {
         let count = self.tasks[index].uploads.len();
         let place = setting.random.index(Stream::Schedule, count);
         let Some((upload, totals)) = self.tasks[index].upload(place) else { return Ok(()) };
-        let (id, attempt) = (upload.barrier().id, upload.attempt());
+        let id = upload.barrier().id;
         let mut next = upload.next(totals);
         if let Next::Storage(request) = next {
             let reply = setting.perform(Asker::Task, &request)?;
             let Some(followed) = upload.reply(&reply) else { return Ok(()) };
             next = followed;
         }
-        if upload.attempt() > attempt {
-            setting.marks.reach(Mark::SecondAttempt);
-            return Ok(());
-        }
         let task = TaskId { operator: 1, index: index as u16 };
         match next {
             Next::Storage(_) => {}
-            Next::Report(report) => setting.send(Letter::Ack(task, id, Box::new(report))),
+            Next::Report(report) => setting.send(Letter::Ack(task, id, report)),
             Next::Decline(reason) => setting.send(Letter::Decline(task, id, reason)),
             Next::End => {
                 self.tasks[index].uploads.remove(place);

@@ -1,4 +1,19 @@
 //! The deterministic simulator: the real protocol on a simulated disk, under faults.
+//!
+//! A run is a seed: it decides the job, the records, who is next, what fails, when the job crashes
+//! and what a power loss leaves. Coordinator, recovery, barriers, sink, saving and loading are the
+//! core's own; the disk, the output outside, the network and the tasks around them are simulated.
+//!
+//! ```text
+//! world    starts the job, crashes it, starts it again; then faults end, and it has to finish
+//!   restart  one recovery, step by step        job  coordinator, sources, tasks, sink
+//!   setting  what outlives a crash: disk, output, network, inputs, chance, the watchers
+//! check    what must hold, recomputed at each completion, removal, commit, crash and restore
+//! points   a power loss before each step of storage, one after the other
+//! planted  bugs that must be found        marks  what must happen in some run
+//! ```
+//!
+//! `cargo run --release -p holdwater-sim -- --seed N` tells a run step by step.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]

@@ -59,7 +59,6 @@ marks! {
     Blocked: "an input was blocked until the others delivered the barrier",
     Overtaken: "a newer barrier made a task give up the checkpoint it was aligning",
     EarlyEnd: "a source ended before the others",
-    SecondAttempt: "a task wrote its part again, as the first file had failed",
     CommittedOnRestore: "a restore committed a transaction",
     AbortedOnRestore: "a restore aborted a transaction",
     CommitFailed: "a commit failed, and may have been done",

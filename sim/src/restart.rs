@@ -118,12 +118,12 @@ impl Restart {
 
     fn load(&mut self, reading: &Reading, setting: &mut Setting) -> Result<(), Stop> {
         let Reading { manifest, contents, .. } = reading;
-        let files = contents.iter().map(|(id, bytes)| (*id, bytes.as_slice())).collect();
+        let files = || contents.iter().map(|(id, bytes)| (*id, bytes.as_slice()));
         let mut states = Vec::new();
         let mut model = Model::default();
         for index in 0..self.parallelism {
             let groups = KeyGroups::share(manifest.key_groups, self.parallelism, index);
-            match load::load(manifest, &files, groups) {
+            match load::load(manifest, files(), groups) {
                 Ok(totals) => {
                     model.join(totals.read(groups).map_err(check::protocol)?);
                     states.push((groups, totals));

@@ -1,12 +1,16 @@
 //! Writes what a task has frozen, step by step, while the task goes on.
+//!
+//! The core saves in one call. Here its steps are recorded first, and then done one by one, so that
+//! the job can crash between any two of them.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
 
 use holdwater::barrier::Barrier;
-use holdwater::checkpoint::Report;
-use holdwater::manifest::FileEntry;
-use holdwater::page::{BlockSize, FileHeader, FileKind, Portable};
+use holdwater::checkpoint::{Report, Target, save};
 use holdwater::planted::planted;
-use holdwater::snapshot::{FrozenStates, Saved, freeze};
-use holdwater::storage::{ObjectId, Reply, Request};
+use holdwater::snapshot::{FrozenStates, freeze};
+use holdwater::storage::{Area, Failure, ObjectId, Reply, Request, Storage};
 
 use crate::load::{OPERATOR, Store, StoreError};
 use crate::totals::Totals;
@@ -18,22 +22,16 @@ pub const JOB: u128 = 0x484f_4c44_5741_5445;
 #[derive(Debug)]
 pub struct Upload {
     barrier: Barrier,
-    frozen: FrozenStates<StoreError>,
     /// The number of the task.
     part: u32,
-    attempt: u32,
     stage: Stage,
 }
 
 #[derive(Debug)]
 enum Stage {
-    Save,
-    Create(Saved<Vec<u8>>),
-    Write(Saved<Vec<u8>>, usize),
-    Sync(Saved<Vec<u8>>),
-    /// With planted bug 2 alone: acknowledged, and not synced yet.
-    SyncLate,
-    End,
+    Frozen(FrozenStates<StoreError>),
+    /// These steps are left; behind them, the report is sent.
+    Saved(VecDeque<Request>, Option<Box<Report>>),
 }
 
 /// What an upload does next.
@@ -42,7 +40,7 @@ pub enum Next {
     /// A step of storage, answered by [`Upload::reply`].
     Storage(Request),
     /// It is durable, and is reported.
-    Report(Report),
+    Report(Box<Report>),
     /// It cannot be written.
     Decline(String),
     /// There is nothing left to do.
@@ -52,7 +50,7 @@ pub enum Next {
 impl Upload {
     /// Begins to write what was frozen at `barrier` by the task with number `part`.
     pub const fn new(barrier: Barrier, frozen: FrozenStates<StoreError>, part: u32) -> Self {
-        Self { barrier, frozen, part, attempt: 0, stage: Stage::Save }
+        Self { barrier, part, stage: Stage::Frozen(frozen) }
     }
 
     /// Returns the barrier.
@@ -60,114 +58,128 @@ impl Upload {
         &self.barrier
     }
 
-    /// Returns which try this is, counted from 0.
-    pub const fn attempt(&self) -> u32 {
-        self.attempt
-    }
-
     /// Returns what to do next. `totals` is the state as it is now, which only a bug looks at.
     pub fn next(&mut self, totals: &mut Totals<Store>) -> Next {
-        match std::mem::replace(&mut self.stage, Stage::End) {
-            Stage::Save => match self.save(totals) {
-                Some(next) => next,
-                None => self.next(totals),
-            },
-            Stage::Create(saved) => {
-                let request = Request::Create(self.id());
-                self.stage = Stage::Create(saved);
-                Next::Storage(request)
+        match &mut self.stage {
+            Stage::Frozen(frozen) => {
+                let live = planted(11).then(|| freeze(totals, frozen.groups(), *frozen.cut()));
+                let frozen = live.as_ref().and_then(|live| live.as_ref().ok()).unwrap_or(frozen);
+                let target = Target {
+                    job: JOB,
+                    operator: OPERATOR,
+                    barrier: &self.barrier,
+                    part: self.part,
+                };
+                let mut steps = Steps::default();
+                match save(&mut steps, target, frozen, &|| true) {
+                    Ok(report) => {
+                        self.stage = Stage::Saved(steps.0, Some(Box::new(report)));
+                        self.next(totals)
+                    }
+                    Err(failure) => {
+                        self.give_up();
+                        Next::Decline(failure.to_string())
+                    }
+                }
             }
-            Stage::Write(saved, at) => {
-                let end = (at + WRITE_BYTES).min(saved.out.len());
-                let request = Request::Write(self.id(), saved.out[at..end].to_vec());
-                self.stage = Stage::Write(saved, at);
-                Next::Storage(request)
+            Stage::Saved(steps, report) => {
+                let is_early = planted(2) && matches!(steps.front(), Some(Request::Sync(_)));
+                if (steps.is_empty() || is_early)
+                    && let Some(report) = report.take()
+                {
+                    return Next::Report(report);
+                }
+                steps.front().cloned().map_or(Next::End, Next::Storage)
             }
-            Stage::Sync(saved) if planted(2) => {
-                self.stage = Stage::SyncLate;
-                Next::Report(self.report(&saved))
-            }
-            Stage::Sync(saved) => {
-                self.stage = Stage::Sync(saved);
-                Next::Storage(Request::Sync(self.id()))
-            }
-            Stage::SyncLate => {
-                self.stage = Stage::SyncLate;
-                Next::Storage(Request::Sync(self.id()))
-            }
-            Stage::End => Next::End,
         }
     }
 
-    /// Takes the outcome of the step; returns the report once everything is durable.
+    /// Takes the outcome of the step. A file that failed is dead, and the task declines.
     pub fn reply(&mut self, reply: &Reply) -> Option<Next> {
-        let ignores_error = planted(21) && matches!(self.stage, Stage::Sync(_));
-        if *reply != Reply::Done && !ignores_error {
-            return Some(self.fail());
+        let Stage::Saved(steps, _) = &mut self.stage else { return None };
+        let step = steps.pop_front();
+        let is_ignored = planted(21) && matches!(step, Some(Request::Sync(_)));
+        if *reply == Reply::Done || is_ignored {
+            return None;
         }
-        self.stage = match std::mem::replace(&mut self.stage, Stage::End) {
-            Stage::Create(saved) => Stage::Write(saved, 0),
-            Stage::Write(saved, at) if at + WRITE_BYTES < saved.out.len() => {
-                Stage::Write(saved, at + WRITE_BYTES)
-            }
-            Stage::Write(saved, _) => Stage::Sync(saved),
-            Stage::Sync(saved) => return Some(Next::Report(self.report(&saved))),
-            other => other,
-        };
-        None
+        self.give_up();
+        Some(Next::Decline("its part could not be written".to_owned()))
     }
 
-    /// A file that failed is dead. What is frozen is still there: a second file may do.
-    fn fail(&mut self) -> Next {
-        if self.attempt + 1 < ATTEMPTS {
-            self.attempt += 1;
-            self.stage = Stage::Save;
-            Next::End
-        } else {
-            self.stage = Stage::End;
-            Next::Decline("its part could not be written".to_owned())
-        }
-    }
-
-    /// Brings what is frozen into the form of a file, unless no file is needed.
-    fn save(&mut self, totals: &mut Totals<Store>) -> Option<Next> {
-        if planted(11)
-            && let Ok(live) = freeze(totals, self.frozen.groups(), *self.frozen.cut())
-        {
-            self.frozen = live;
-        }
-        if !self.frozen.has_parts() {
-            let mut report = Report::default();
-            report.add_states(&self.barrier, None, &self.frozen.report_without_parts());
-            return Some(Next::Report(report));
-        }
-        let ObjectId { checkpoint, epoch, attempt, part, .. } = self.id();
-        // Small blocks: a small state has several.
-        let (kind, block) = (FileKind::Snapshot, BlockSize::SMALL);
-        let header = FileHeader { kind, block, job: JOB, checkpoint, epoch, attempt, part };
-        let mut buffer = vec![0; block.bytes()];
-        match self.frozen.save(header, OPERATOR, Vec::new(), &mut buffer, Portable) {
-            Ok(saved) => {
-                self.stage = Stage::Create(saved);
-                None
-            }
-            Err(error) => Some(Next::Decline(error.to_string())),
-        }
-    }
-
-    fn report(&self, saved: &Saved<Vec<u8>>) -> Report {
-        let (length, hash) = (saved.seal.length, saved.seal.hash);
-        let mut report = Report::default();
-        let file = FileEntry { id: self.id(), length, hash };
-        report.add_states(&self.barrier, Some(file), &saved.states);
-        report
-    }
-
-    fn id(&self) -> ObjectId {
-        self.barrier.file(self.attempt, self.part)
+    fn give_up(&mut self) {
+        self.stage = Stage::Saved(VecDeque::new(), None);
     }
 }
 
-const ATTEMPTS: u32 = 2;
-/// How many bytes are written at once: a file takes several writes, and not in whole sectors.
-const WRITE_BYTES: usize = 1500;
+/// The steps that saving asks for.
+#[derive(Debug, Default)]
+struct Steps(VecDeque<Request>);
+
+impl Steps {
+    fn record<T>(&mut self, step: Request, outcome: T) -> Result<T, Failure<Infallible>> {
+        self.0.push_back(step);
+        Ok(outcome)
+    }
+}
+
+impl Storage for Steps {
+    type Error = Infallible;
+    type File = ObjectId;
+
+    fn create(&mut self, id: ObjectId) -> Result<ObjectId, Failure<Infallible>> {
+        self.record(Request::Create(id), id)
+    }
+
+    fn write(&mut self, file: &mut ObjectId, bytes: &[u8]) -> Result<(), Failure<Infallible>> {
+        // Blocks of a small state are small: several go into one write.
+        if let Some(Request::Write(id, written)) = self.0.back_mut()
+            && id == file
+            && written.len() + bytes.len() <= WRITE_BYTES_MAX
+        {
+            written.extend_from_slice(bytes);
+            return Ok(());
+        }
+        self.record(Request::Write(*file, bytes.to_vec()), ())
+    }
+
+    fn sync(&mut self, file: ObjectId) -> Result<(), Failure<Infallible>> {
+        self.record(Request::Sync(file), ())
+    }
+
+    fn publish(&mut self, draft: ObjectId, id: ObjectId) -> Result<(), Failure<Infallible>> {
+        self.record(Request::Publish { draft, id }, ())
+    }
+
+    fn sync_area(&mut self, area: Area) -> Result<(), Failure<Infallible>> {
+        self.record(Request::SyncArea(area), ())
+    }
+
+    fn remove(&mut self, id: ObjectId) -> Result<(), Failure<Infallible>> {
+        self.record(Request::Remove(id), ())
+    }
+
+    /// Nothing is there yet.
+    fn list(
+        &mut self,
+        _area: Area,
+        _found: &mut dyn FnMut(ObjectId),
+    ) -> Result<(), Failure<Infallible>> {
+        Ok(())
+    }
+
+    fn length(&mut self, id: ObjectId) -> Result<u64, Failure<Infallible>> {
+        Err(Failure::Missing(id))
+    }
+
+    fn read(
+        &mut self,
+        id: ObjectId,
+        _offset: u64,
+        _buffer: &mut [u8],
+    ) -> Result<usize, Failure<Infallible>> {
+        Err(Failure::Missing(id))
+    }
+}
+
+/// How many bytes are written at once. A file takes several writes, and not in whole sectors.
+const WRITE_BYTES_MAX: usize = 1500;

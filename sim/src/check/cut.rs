@@ -1,11 +1,9 @@
 //! A complete checkpoint holds exactly what came before its cut.
 
-use std::collections::BTreeMap;
-
 use holdwater::key::KeyGroups;
 use holdwater::manifest::CheckpointId;
 
-use super::{Check, Violation, durable_manifest};
+use super::{Check, Violation, durability};
 use crate::load;
 use crate::model::Model;
 use crate::output::Row;
@@ -14,17 +12,13 @@ use crate::source;
 
 /// Checks a checkpoint that has just been completed, by what is on the disk for certain.
 pub fn completed(setting: &mut Setting, id: CheckpointId) -> Result<(), Violation> {
-    let manifest = durable_manifest(setting.disk(), id)?;
     let disk = setting.disk();
-    let files = manifest.files.iter().filter_map(|file| {
-        let content = disk.durable_content(file.id)?;
-        Some((file.id, content))
-    });
-    let files: BTreeMap<_, _> = files.collect();
+    let manifest = durability::whole(id, |object| disk.durable_content(object))
+        .map_err(|why| Check::Durability.violated(format!("{id} is complete: {why}")))?;
+    let files = manifest.files.iter();
+    let files = files.filter_map(|file| Some((file.id, disk.durable_content(file.id)?)));
     let groups = KeyGroups::all(manifest.key_groups);
-    let totals = load::load(&manifest, &files, groups).map_err(|why| {
-        Check::Durability.violated(format!("complete, but not on the disk: {why}"))
-    })?;
+    let totals = load::load(&manifest, files, groups).map_err(|why| violated(id, &why))?;
     let model = totals.read(groups).map_err(super::protocol)?;
     let positions = source::positions(&manifest.sources);
     let positions = positions.ok_or_else(|| violated(id, "a source has no position"))?;

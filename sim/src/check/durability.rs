@@ -4,9 +4,9 @@ use holdwater::checkpoint::{Recovered, RecoveryError};
 use holdwater::manifest::{CheckpointId, Manifest};
 use holdwater::page::Portable;
 use holdwater::snapshot::Snapshot;
+use holdwater::storage::ObjectId;
 
 use super::{Check, Violation};
-use crate::disk::Disk;
 use crate::marks::Mark;
 use crate::setting::{Setting, Stop};
 
@@ -26,7 +26,9 @@ pub fn completed(setting: &mut Setting, id: CheckpointId) -> Result<(), Violatio
 pub fn after_stop(setting: &mut Setting) -> Result<(), Stop> {
     let required = setting.witness.required(setting.config.shape.retain).to_vec();
     for id in required {
-        whole(setting.disk(), id).map_err(|why| violated(format!("{id} was complete: {why}")))?;
+        let disk = setting.disk();
+        whole(id, |object| disk.content(object))
+            .map_err(|why| violated(format!("{id} was complete: {why}")))?;
     }
     Ok(())
 }
@@ -89,13 +91,17 @@ pub fn unrecovered(error: &RecoveryError) -> Violation {
     violated(format!("the recovery fails: {error}"))
 }
 
-/// Says why a checkpoint is not whole.
-pub(super) fn whole(disk: &Disk, id: CheckpointId) -> Result<Manifest, String> {
-    let bytes = disk.content(id.manifest()).ok_or("its manifest is missing")?;
-    let manifest = Manifest::from_file(id, bytes).map_err(|malformed| malformed.to_string())?;
+/// Reads a whole checkpoint by `content`, or says why it is not whole.
+pub(super) fn whole<'d>(
+    id: CheckpointId,
+    content: impl Fn(ObjectId) -> Option<&'d [u8]>,
+) -> Result<Manifest, String> {
+    let bytes = content(id.manifest()).ok_or("its manifest is missing")?;
+    let manifest = Manifest::from_file(id, bytes)
+        .map_err(|malformed| format!("its manifest is damaged: {malformed}"))?;
     for file in &manifest.files {
         let at = |why: String| format!("{}: {why}", file.id);
-        let bytes = disk.content(file.id).ok_or_else(|| at("missing".to_owned()))?;
+        let bytes = content(file.id).ok_or_else(|| at("missing".to_owned()))?;
         let mut snapshot =
             Snapshot::open(bytes, Portable).map_err(|error| at(error.to_string()))?;
         snapshot.verify_hash().map_err(|error| at(error.to_string()))?;

@@ -20,7 +20,8 @@ impl Intact {
     pub fn of(disk: &Disk) -> Self {
         let mut objects = BTreeMap::new();
         let checkpoints = manifests(disk).filter_map(CheckpointId::of_manifest);
-        for manifest in checkpoints.filter_map(|id| durability::whole(disk, id).ok()) {
+        let whole = |id| durability::whole(id, |object| disk.content(object)).ok();
+        for manifest in checkpoints.filter_map(whole) {
             let files = manifest.file_ids().into_iter();
             for id in files.chain([manifest.id.manifest()]) {
                 objects.extend(disk.content(id).map(|content| (id, xxh3_64(content))));
