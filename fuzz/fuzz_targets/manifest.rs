@@ -1,4 +1,4 @@
-//! Any bytes as a manifest file: most are sealed again after they were changed, so that they get past
+//! Any bytes as a manifest file: most are sealed again after they were changed, to get past
 //! the checksums.
 
 #![no_main]
