@@ -12,6 +12,7 @@ use crate::row::{Row, Segment};
 ///
 /// A layer hides what older layers have under the same number or key.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Layer<K, P> {
     /// By number; none where an older layer has it.
     pub(crate) segments: Vec<Option<Segment<K, P>>>,

@@ -54,7 +54,7 @@ impl<K: Key, P: Payload<K>> Table<K, P> {
 
     #[inline]
     pub(crate) fn get(&self, at: At<'_, K>) -> Option<&P> {
-        let group = &self.parts[self.groups.position(at.group())];
+        let group = &self.parts[self.position(at.group())];
         group.find(at, self.encoding).map(|row| &row.payload)
     }
 
@@ -84,7 +84,7 @@ impl<K: Key, P: Payload<K>> Table<K, P> {
         edit: impl FnOnce(A, &mut P, &mut Touch) -> R,
     ) -> Result<R, HeapError> {
         self.tick();
-        let (position, slot) = (self.groups.position(at.group()), at.slot());
+        let (position, slot) = (self.position(at.group()), at.slot());
         let group = &mut self.parts[position];
         let number = group.number(slot);
         if !group.owns(number) {
@@ -246,6 +246,14 @@ impl<K: Key, P: Payload<K>> Table<K, P> {
 
     pub(crate) fn rows(&self) -> u64 {
         self.parts.iter().map(|group| group.rows as u64).sum()
+    }
+
+    /// Returns the position of a group among those owned; panics if it is another task's.
+    #[inline]
+    fn position(&self, group: KeyGroup) -> usize {
+        // One comparison, which is the one for the index too.
+        let position = usize::from(group.index().wrapping_sub(self.groups.first()));
+        if position < self.parts.len() { position } else { self.groups.position(group) }
     }
 
     /// Copies the segment of `at` if need be; returns its number.
