@@ -1,6 +1,7 @@
 //! What a checkpoint costs the owner of a heap state: the freeze, and the writes while it is saved.
 //!
-//! `HOLDWATER_KEYS` sets the number of keys (10 million).
+//! `HOLDWATER_KEYS` sets the number of keys (10 million); arguments choose among `accesses`, `wall`,
+//! `processor` and `deltas`.
 
 use std::error::Error;
 use std::hint::black_box;
@@ -10,7 +11,7 @@ use std::time::{Duration, Instant};
 use holdwater::key::KeyGroups;
 use holdwater::state::{Backend, Descriptor, State, Value};
 use holdwater_bench::checkpoint::{freeze_state, save};
-use holdwater_bench::{Latencies, Sequence, median, nanoseconds_each, print_table, scatter};
+use holdwater_bench::{Clock, Latencies, Sequence, median, nanoseconds_each, print_table, scatter};
 use holdwater_heap::{Heap, HeapValue};
 
 const GROUPS: KeyGroups = KeyGroups::all(128);
@@ -24,9 +25,20 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let mut state = filled(keys)?;
     println!("{keys} keys of u64 with values of u64 in {} groups\n", GROUPS.total());
-    accesses(&mut state, keys)?;
-    pauses(&mut state, keys)?;
-    deltas(keys / 10)?;
+    let names: Vec<String> = std::env::args().skip(1).filter(|name| name != "--bench").collect();
+    let wanted = |name: &str| names.is_empty() || names.iter().any(|wanted| wanted == name);
+    if wanted("accesses") {
+        accesses(&mut state, keys)?;
+    }
+    if wanted("wall") {
+        pauses(&mut state, keys, "update, us", Clock::Wall)?;
+    }
+    if wanted("processor") {
+        pauses(&mut state, keys, "its own time", Clock::Processor)?;
+    }
+    if wanted("deltas") {
+        deltas(keys / 10)?;
+    }
     Ok(())
 }
 
@@ -88,27 +100,34 @@ fn accesses(state: &mut HeapValue<u64, u64>, keys: u64) -> Result<(), Box<dyn Er
 }
 
 /// Measures freezes, and updates with and without a checkpoint being saved, in turn.
-fn pauses(state: &mut HeapValue<u64, u64>, keys: u64) -> Result<(), Box<dyn Error>> {
+fn pauses(
+    state: &mut HeapValue<u64, u64>,
+    keys: u64,
+    title: &str,
+    clock: Clock,
+) -> Result<(), Box<dyn Error>> {
+    // Checkpoints count on from those of an earlier call.
+    let first = if clock == Clock::Wall { 1 } else { 1000 };
     let (mut quiet, mut busy) = (Latencies::default(), Latencies::default());
     let mut freezes = Vec::new();
     let (mut saves, mut base) = (Vec::new(), None);
     for round in 0..2 * ROUNDS {
         let mut sequence = Sequence::new(100 + round);
-        quiet.extend(updates(state, &mut sequence, keys, ACCESSES)?);
-        let start = Instant::now();
-        let frozen = freeze_state(state, round + 1, base)?;
-        freezes.push(start.elapsed().as_secs_f64() * 1e3);
+        quiet.extend(updates(state, &mut sequence, keys, clock)?);
+        let start = clock.now();
+        let frozen = freeze_state(state, first + round, base)?;
+        freezes.push((clock.now() - start).as_secs_f64() * 1e3);
         let saving = thread::spawn(move || {
             let start = Instant::now();
             let bytes = save(&frozen);
             (bytes, start.elapsed().as_secs_f64())
         });
-        busy.extend(updates(state, &mut sequence, keys, ACCESSES)?);
+        busy.extend(updates(state, &mut sequence, keys, clock)?);
         let (bytes, seconds) = saving.join().map_err(|_| "saving failed")?;
         saves.push((base.is_some(), bytes, seconds));
-        state.completed(round + 1);
+        state.completed(first + round);
         // Full and delta in turn.
-        base = base.is_none().then_some(round + 1);
+        base = base.is_none().then_some(first + round);
     }
     let worst = freezes.iter().copied().fold(0.0, f64::max);
     println!("freeze: median {:.3} ms, worst of {} {worst:.3} ms\n", median(freezes), 2 * ROUNDS);
@@ -123,7 +142,10 @@ fn pauses(state: &mut HeapValue<u64, u64>, keys: u64) -> Result<(), Box<dyn Erro
         cells.push(taken.over(millisecond).to_string());
         rows.push((name.into(), cells));
     }
-    print_table(&["update, us", "p50", "p99", "p99.9", "p99.99", "max", "over 1 ms"], &rows);
+    print_table(&[title, "p50", "p99", "p99.9", "p99.99", "max", "over 1 ms"], &rows);
+    if clock == Clock::Processor {
+        return Ok(());
+    }
     let rows: Vec<_> = saves
         .iter()
         .map(|(is_delta, bytes, seconds)| {
@@ -139,14 +161,14 @@ fn updates(
     state: &mut HeapValue<u64, u64>,
     sequence: &mut Sequence,
     keys: u64,
-    count: usize,
+    clock: Clock,
 ) -> Result<Latencies, Box<dyn Error>> {
     let mut taken = Latencies::default();
-    for _ in 0..count {
+    for _ in 0..ACCESSES {
         let at = GROUPS.locate::<u64>(scatter(sequence.below(keys)));
-        let start = Instant::now();
+        let start = clock.now();
         state.update(at, || 0, |value| *value += 1)?;
-        taken.add(start.elapsed());
+        taken.add(clock.now() - start);
     }
     Ok(taken)
 }

@@ -9,6 +9,8 @@ pub mod checkpoint;
 
 use std::time::{Duration, Instant};
 
+use rustix::time::{ClockId, clock_gettime};
+
 /// Numbers that look random and are the same in each run: splitmix64.
 #[derive(Clone, Debug)]
 pub struct Sequence(u64);
@@ -49,6 +51,27 @@ pub fn nanoseconds_each(count: usize, work: impl FnOnce()) -> f64 {
 pub fn median(mut samples: Vec<f64>) -> f64 {
     samples.sort_by(f64::total_cmp);
     samples[samples.len() / 2]
+}
+
+/// What time is taken by.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Clock {
+    /// The time that this thread ran: what others do with the processor is left out.
+    Processor,
+    /// The time that passed.
+    Wall,
+}
+
+impl Clock {
+    /// Returns the time since some moment that is the same for all calls.
+    pub fn now(self) -> Duration {
+        let clock = match self {
+            Self::Processor => ClockId::ThreadCPUTime,
+            Self::Wall => ClockId::Monotonic,
+        };
+        let now = clock_gettime(clock);
+        Duration::new(now.tv_sec.unsigned_abs(), now.tv_nsec.unsigned_abs() as u32)
+    }
 }
 
 /// How long steps took: how many of them, by time.

@@ -24,6 +24,7 @@ use holdwater::key::{At, Key};
 
 use crate::layer::{Layer, each_row, overflow_in, segment_in};
 use crate::row::{Payload, Row, Segment, segment_rows_max};
+use crate::spare::Spares;
 use crate::version::Removed;
 
 /// The rows of one key group.
@@ -117,14 +118,16 @@ impl<K: Key, P: Payload<K>> Group<K, P> {
 
     /// Copies the segment of that number from the bases, or makes an empty one.
     #[cold]
-    pub(crate) fn own(&mut self, number: usize, table: &mut isize) {
+    pub(crate) fn own(&mut self, number: usize, spares: &mut Spares<K, P>, table: &mut isize) {
         let before = self.own.slot_bytes();
         if self.own.segments.len() < self.depths.len() {
             self.own.segments.resize_with(self.depths.len(), || None);
         }
         *table += (self.own.slot_bytes() - before).cast_signed();
-        let segment = segment_in(self.bases(), number).cloned().unwrap_or_default();
-        *table += segment.allocation_size().cast_signed();
+        let segment = match segment_in(self.bases(), number) {
+            Some(segment) => spares.copy(segment, table),
+            None => Segment::new(),
+        };
         self.own.segments[number] = Some(segment);
     }
 
@@ -230,6 +233,7 @@ impl<K: Key, P: Payload<K>> Group<K, P> {
         &mut self,
         segments: usize,
         base: Option<u32>,
+        spares: &mut Spares<K, P>,
         table: &mut isize,
     ) -> Settled {
         if let Some(bytes) = self.removed.drop_through(base.unwrap_or(u32::MAX)) {
@@ -245,7 +249,12 @@ impl<K: Key, P: Payload<K>> Group<K, P> {
         let layer = Arc::get_mut(&mut below[index]).expect("found free above");
         for _ in 0..segments {
             if let Some(segment) = layer.segments.pop() {
-                take_back(&mut self.own, newer, layer.segments.len(), segment, table);
+                let number = layer.segments.len();
+                let unseen = segment
+                    .and_then(|segment| take_back(&mut self.own, newer, number, segment, table));
+                if let Some(segment) = unseen {
+                    spares.take(segment, table);
+                }
             } else if let Some((key, row)) = layer.overflow.pop_first() {
                 let hidden = newer.iter().any(|newer| newer.overflow.contains_key(&key));
                 if !hidden && !self.own.overflow.contains_key(&key) {
@@ -367,19 +376,17 @@ fn number(directory: &[u32], shift: u32, slot: u64) -> usize {
     directory[((slot & LOW) >> shift) as usize] as usize
 }
 
-/// Moves a segment of a layer into `own`, or drops it where it is hidden.
+/// Moves a segment of a layer into `own`, or hands it back where it is hidden.
 fn take_back<K, P>(
     own: &mut Layer<K, P>,
     newer: &[Arc<Layer<K, P>>],
     number: usize,
-    segment: Option<Segment<K, P>>,
+    segment: Segment<K, P>,
     table: &mut isize,
-) {
-    let Some(segment) = segment else { return };
+) -> Option<Segment<K, P>> {
     let newer = newer.iter().map(|layer| &**layer);
     if segment_in(core::iter::once(&*own).chain(newer), number).is_some() {
-        *table -= segment.allocation_size().cast_signed();
-        return;
+        return Some(segment);
     }
     if own.segments.len() <= number {
         let before = own.slot_bytes();
@@ -387,6 +394,7 @@ fn take_back<K, P>(
         *table += (own.slot_bytes() - before).cast_signed();
     }
     own.segments[number] = Some(segment);
+    None
 }
 
 #[cold]

@@ -17,6 +17,7 @@ mod layer;
 mod list;
 mod map;
 mod row;
+mod spare;
 mod table;
 mod timers;
 mod value;

@@ -12,6 +12,7 @@ use crate::error::HeapError;
 use crate::frozen::{FrozenGroup, FrozenTable};
 use crate::group::{Group, Settled};
 use crate::row::{Payload, Row, Touch};
+use crate::spare::Spares;
 use crate::version::Versions;
 
 /// One row per key, in groups of segments that are copied on write while a snapshot holds them.
@@ -23,6 +24,7 @@ pub(crate) struct Table<K, P> {
     versions: Versions,
     share: Share,
     settling: Settling,
+    spares: Spares<K, P>,
 }
 
 /// How far taking back has got: it goes from group to group.
@@ -47,6 +49,7 @@ impl<K: Key, P: Payload<K>> Table<K, P> {
             versions: Versions::default(),
             share,
             settling: Settling::default(),
+            spares: Spares::new(),
         };
         table.clear();
         table
@@ -68,7 +71,7 @@ impl<K: Key, P: Payload<K>> Table<K, P> {
         edit: impl FnOnce(A, &mut P, &mut Touch) -> R,
     ) -> Result<R, HeapError> {
         if P::GROWS {
-            self.share.admit()?;
+            self.admit()?;
         }
         self.write_admitted(at, input, insert, edit)
     }
@@ -89,10 +92,10 @@ impl<K: Key, P: Payload<K>> Table<K, P> {
         let number = group.number(slot);
         if !group.owns(number) {
             if !P::GROWS {
-                self.share.admit()?;
+                admit(&mut self.share, &mut self.spares)?;
             }
             let mut meter = Meter::default();
-            group.own(number, &mut meter.table);
+            group.own(number, &mut self.spares, &mut meter.table);
             self.share.apply(meter);
         }
         let mut touch = touch(&self.versions, self.encoding);
@@ -105,7 +108,7 @@ impl<K: Key, P: Payload<K>> Table<K, P> {
             return Ok(result);
         }
         if !P::GROWS {
-            self.share.admit()?;
+            admit(&mut self.share, &mut self.spares)?;
         }
         let (payload, result) = insert(input, &mut touch);
         let Touch { now, mut meter, .. } = touch;
@@ -118,8 +121,9 @@ impl<K: Key, P: Payload<K>> Table<K, P> {
     }
 
     /// Returns whether a write may begin.
-    pub(crate) fn admit(&self) -> Result<(), HeapError> {
-        self.share.admit()
+    #[inline]
+    pub(crate) fn admit(&mut self) -> Result<(), HeapError> {
+        admit(&mut self.share, &mut self.spares)
     }
 
     /// Edits the payload of a row if there is one, also when no memory is left.
@@ -193,14 +197,15 @@ impl<K: Key, P: Payload<K>> Table<K, P> {
 
     pub(crate) fn freeze(&mut self, cut: &Cut) -> FrozenTable<K, P> {
         let base = cut.base.and_then(|id| self.versions.base(id));
+        let (mut meter, oldest) = (Meter::default(), self.versions.oldest_base());
         for group in &mut self.parts {
-            let mut meter = Meter::default();
-            group.settle(SEGMENTS_PER_FREEZE, self.versions.oldest_base(), &mut meter.table);
-            self.share.apply(meter);
+            group.settle(SEGMENTS_PER_FREEZE, oldest, &mut self.spares, &mut meter.table);
         }
+        self.share.apply(meter);
         let parts = self.parts.iter_mut().map(FrozenGroup::new).collect();
         let frozen = FrozenTable::new(self.groups, self.encoding, base, parts);
         self.versions.freeze(cut.checkpoint);
+        self.spares.freeze();
         self.reopen();
         frozen
     }
@@ -222,6 +227,7 @@ impl<K: Key, P: Payload<K>> Table<K, P> {
 
     pub(crate) fn clear(&mut self) {
         self.share.release();
+        self.spares = Spares::new();
         self.parts = self.groups.iter().map(|_| Group::new()).collect();
         let table = (self.parts.len() * size_of::<Group<K, P>>()).cast_signed();
         self.share.apply(Meter { table, ..Meter::default() });
@@ -263,7 +269,7 @@ impl<K: Key, P: Payload<K>> Table<K, P> {
         let number = group.number(at.slot());
         if !group.owns(number) {
             let mut meter = Meter::default();
-            group.own(number, &mut meter.table);
+            group.own(number, &mut self.spares, &mut meter.table);
             self.share.apply(meter);
         }
         number
@@ -283,10 +289,13 @@ impl<K: Key, P: Payload<K>> Table<K, P> {
     /// Takes one step in the group that is next, and passes on to another when it is done there.
     #[cold]
     fn settle_next(&mut self) -> Settled {
-        let mut meter = Meter::default();
+        let (mut meter, base) = (Meter::default(), self.versions.oldest_base());
+        if self.spares.trim(SEGMENTS_PER_STEP, &mut meter.table) {
+            self.share.apply(meter);
+            return Settled::Some;
+        }
         let group = &mut self.parts[self.settling.group];
-        let settled =
-            group.settle(SEGMENTS_PER_STEP, self.versions.oldest_base(), &mut meter.table);
+        let settled = group.settle(SEGMENTS_PER_STEP, base, &mut self.spares, &mut meter.table);
         self.share.apply(meter);
         self.settling.clean = if settled == Settled::All { self.settling.clean + 1 } else { 0 };
         if settled != Settled::Some {
@@ -303,6 +312,22 @@ impl<K: Key, P: Payload<K>> Table<K, P> {
         self.settling.open = true;
         self.settling.clean = 0;
     }
+}
+
+/// Returns whether a write may begin, once spare segments have gone if that is what it needs.
+#[inline]
+fn admit<K: Key, P: Payload<K>>(
+    share: &mut Share,
+    spares: &mut Spares<K, P>,
+) -> Result<(), HeapError> {
+    while let Err(full) = share.admit() {
+        let mut meter = Meter::default();
+        if !spares.free(SEGMENTS_PER_STEP, &mut meter.table) {
+            return Err(full);
+        }
+        share.apply(meter);
+    }
+    Ok(())
 }
 
 #[inline]
