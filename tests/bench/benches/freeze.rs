@@ -1,7 +1,7 @@
 //! What a checkpoint costs the owner of a heap state: the freeze, and the writes while it is saved.
 //!
-//! `HOLDWATER_KEYS` sets the number of keys (10 million); arguments choose among `accesses`, `wall`,
-//! `processor` and `deltas`.
+//! `HOLDWATER_KEYS` sets the number of keys (10 million); arguments choose among `accesses`,
+//! `wall`, `processor` and `deltas`.
 
 use std::error::Error;
 use std::hint::black_box;
