@@ -9,12 +9,12 @@ use holdwater::manifest::{CheckpointId, Manifest};
 use holdwater::storage::Storage;
 
 use crate::error::EngineError;
-use crate::job::{Ended, Summary};
 use crate::message::{Notice, Order, Signal};
 use crate::observer::{Event, Observer};
 use crate::options::Stop;
-use crate::plan::SOURCES;
+use crate::place::SOURCES;
 use crate::rows::RowCount;
+use crate::summary::{Ended, Summary};
 use crate::taking::{Last, Taking};
 
 /// A running job, seen from the thread that runs it.

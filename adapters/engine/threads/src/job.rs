@@ -1,9 +1,5 @@
 //! A job, and how it is run from its first thread to its last.
 
-use std::time::Duration;
-
-use holdwater::checkpoint::SkippedGroup;
-use holdwater::manifest::CheckpointId;
 use holdwater::sink::Sink;
 use holdwater::storage::Storage;
 
@@ -11,8 +7,10 @@ use crate::error::EngineError;
 use crate::observer::Observer;
 use crate::operator::{Operator, Subtask};
 use crate::options::{Checkpoints, Options};
-use crate::plan::{Plan, SINK_NAME, SOURCES_NAME};
-use crate::source::RoutedSource;
+use crate::place::{SINK_NAME, SOURCES_NAME};
+use crate::plan::Plan;
+use crate::source::{Input, RoutedSource};
+use crate::summary::Summary;
 
 /// What is done with which records, and where the results go.
 #[derive(Debug)]
@@ -31,48 +29,6 @@ pub struct Job<S, F, K, B> {
     pub checkpoints: Option<Checkpoints<B>>,
     /// How it is run.
     pub options: Options,
-}
-
-/// An input of a job.
-#[derive(Debug)]
-pub struct Input<S> {
-    /// What it is called in messages and checkpoints.
-    pub name: String,
-    /// Where its records come from.
-    pub source: S,
-}
-
-/// What a job has done.
-#[derive(Clone, Debug)]
-pub struct Summary {
-    /// How it ended.
-    pub ended: Ended,
-    /// What it was restored from.
-    pub restored: Option<CheckpointId>,
-    /// How many rows this run read.
-    pub rows: u64,
-    /// How many checkpoints this run completed.
-    pub checkpoints: u64,
-    /// The longest time for which a subtask processed no record, for one of them.
-    pub pause: Duration,
-    /// The newest complete checkpoint.
-    pub newest: Option<CheckpointId>,
-    /// How far each input was read, as far as it was told.
-    pub positions: Vec<Option<Vec<u8>>>,
-    /// What was left out of the checkpoint that was restored
-    /// ([`RestorePolicy::SkipGroup`](holdwater::checkpoint::RestorePolicy::SkipGroup)).
-    pub skipped: Vec<SkippedGroup>,
-    /// What the operators counted, across restarts, ascending by name.
-    pub counters: Vec<(String, u64)>,
-}
-
-/// How a job ended.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Ended {
-    /// Every input was read to its end, and every result is visible.
-    Finished,
-    /// It was stopped; it can be resumed.
-    Stopped,
 }
 
 /// Runs a job to its end: of its inputs, or by [`Stop`](crate::Stop).

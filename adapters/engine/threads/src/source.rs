@@ -14,6 +14,15 @@ use crate::error::EngineError;
 use crate::message::{Message, Order, Signal};
 use crate::rows::RowCount;
 
+/// An input of a job.
+#[derive(Debug)]
+pub struct Input<S> {
+    /// What it is called in messages and checkpoints.
+    pub name: String,
+    /// Where its records come from.
+    pub source: S,
+}
+
 /// An input of a job, whose batches are addressed to subtasks.
 ///
 /// [`Source::next`] returns records up to wherever it likes, some 1,000 for each subtask being a

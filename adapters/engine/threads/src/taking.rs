@@ -8,10 +8,9 @@ use holdwater::manifest::{CheckpointId, CheckpointKind, Manifest};
 use holdwater::storage::{Request, Storage};
 
 use crate::clock;
-
 use crate::observer::Completed;
 use crate::options::{Checkpoints, Every};
-use crate::plan::{KEYED, SINK};
+use crate::place::{KEYED, SINK};
 use crate::rows::RowCount;
 
 /// The core's coordinator, its storage and its clock.

@@ -1,0 +1,248 @@
+//! How a job is launched: its subtasks are started and restored, then its sink, then its sources.
+
+use std::sync::Arc;
+use std::thread::Scope;
+use std::time::Instant;
+
+use crossbeam_channel::{Sender, unbounded};
+use holdwater::checkpoint::{
+    self, Coordinator, OperatorShape, Performer, Recovered, Restored, TaskId,
+};
+use holdwater::key::HASH_FUNCTION;
+use holdwater::manifest::{CheckpointId, Manifest, SinkEntry};
+use holdwater::sink::{self, RestoreError, Sink, Transactions};
+use holdwater::storage::Storage;
+
+use crate::coordinate::Coordination;
+use crate::error::EngineError;
+use crate::fleet::Fleet;
+use crate::inputs::Inputs;
+use crate::message::{Message, Order, Signal};
+use crate::observer::{Event, Observer};
+use crate::operator::{Operator, Subtask};
+use crate::options::Checkpoints;
+use crate::output::SinkThread;
+use crate::place::{SINK, SINK_NAME, SOURCES, SOURCES_NAME};
+use crate::plan::Plan;
+use crate::recover::recover;
+use crate::restore::LoadFailed;
+use crate::rows::RowCount;
+use crate::source::{Input, Route, RoutedSource, SourceThread};
+use crate::summary::Summary;
+use crate::taking::Taking;
+use crate::thread;
+
+/// The subtasks that were started, and what they go on from.
+struct Begun<'scope, R, T, B: Storage> {
+    fleet: Fleet<'scope, R, T>,
+    loaded: Restored,
+    checkpoints: Option<(Performer<B>, Recovered)>,
+}
+
+impl<F, B: Storage + Clone + Send + Sync> Plan<F, B> {
+    /// Starts every thread, and runs the job to its end.
+    pub(crate) fn run<'scope, S, O, K>(
+        &'scope self,
+        scope: &'scope Scope<'scope, '_>,
+        inputs: Vec<Input<S>>,
+        mut sink: K,
+        sink_name: String,
+        observer: &mut dyn Observer,
+    ) -> Result<Summary, EngineError>
+    where
+        S: RoutedSource,
+        O: Operator<Batch = S::Records, Output = K::Batch>,
+        F: Fn(Subtask) -> Result<O, O::Error> + Sync,
+        K: Sink + Send + 'scope,
+        K::Batch: Send,
+    {
+        let since = Instant::now();
+        let Begun { fleet, loaded, checkpoints } = self.begin::<O>(scope, observer)?;
+        let recovered = checkpoints.as_ref().map(|(_, recovered)| recovered);
+        let restored = recovered.and_then(|recovered| recovered.restored.clone());
+        self.restore_sink(&mut sink, &sink_name, recovered)?;
+        let duration = since.elapsed();
+        let restored = restored.as_ref();
+        let Restored { rows: held, skipped } = loaded;
+        skipped.iter().for_each(|group| observer.observe(&Event::SkippedGroup(group)));
+        observer.observe(&Event::Running { restored, rows: held, duration });
+
+        let Fleet { epoch, key_groups, mut notices, signals, heard, results, sources, .. } = fleet;
+        let (notice, noticed) = unbounded();
+        notices.push(notice);
+        let task = TaskId { operator: SINK, index: 0 };
+        let inputs_of_sink = Inputs::new(results, noticed, self.options.guarantee, epoch);
+        let checkpoint = restored.map_or(0, |manifest| manifest.id.checkpoint);
+        let output = SinkThread {
+            task,
+            name: sink_name,
+            sink,
+            inputs: inputs_of_sink,
+            newest: CheckpointId { checkpoint, epoch },
+            transactions: Transactions::new(),
+            signals: signals.clone(),
+        };
+        let failing = signals.clone();
+        scope.spawn(move || thread::run("sink", &failing, || output.run()));
+
+        let rows = RowCount::new();
+        let taking = checkpoints.zip(self.checkpoints.as_ref()).map(|(found, checkpoints)| {
+            self.taking(checkpoints, found, key_groups, (restored, !skipped.is_empty()), &rows)
+        });
+        let route = Route::new(key_groups, self.options.parallelism);
+        let sources = start_sources(inputs, sources, restored, route, &rows, &signals);
+        // Whoever waits for signals is to notice that all threads are gone.
+        drop(signals);
+        let (positions, exhausted) = (vec![None; self.inputs], 0);
+        let stop = &self.options.stop;
+        Coordination {
+            taking,
+            sources,
+            notices,
+            heard,
+            rows,
+            stop,
+            observer,
+            exhausted,
+            positions,
+            skipped,
+        }
+        .run(restored)
+    }
+
+    /// Begins an epoch and starts the subtasks, with their states loaded.
+    fn begin<'scope, O>(
+        &'scope self,
+        scope: &'scope Scope<'scope, '_>,
+        observer: &mut dyn Observer,
+    ) -> Result<Begun<'scope, O::Batch, O::Output, B>, EngineError>
+    where
+        O: Operator,
+        F: Fn(Subtask) -> Result<O, O::Error> + Sync,
+    {
+        let mut restored = None;
+        let checkpoints = match &self.checkpoints {
+            None => None,
+            Some(checkpoints) => {
+                let mut performer = Performer::new(checkpoints.storage.clone());
+                let restore = |epoch, manifest: Manifest, storage: &B| {
+                    let key_groups = self.fit(&manifest).map_err(LoadFailed::Failed)?;
+                    let from = (Arc::new(manifest), storage.clone());
+                    let fleet =
+                        Fleet::start::<F, B, O>(self, scope, epoch, key_groups, Some(&from));
+                    restored = Some(fleet.wait_until_ready()?);
+                    Ok(())
+                };
+                let recovered = recover(checkpoints, &mut performer, observer, restore)?;
+                Some((performer, recovered))
+            }
+        };
+        let (fleet, loaded) = match restored {
+            Some(restored) => restored,
+            None => {
+                let epoch = checkpoints.as_ref().map_or(0, |(_, recovered)| recovered.epoch);
+                let fleet = Fleet::start(self, scope, epoch, self.key_groups()?, None);
+                match fleet.wait_until_ready() {
+                    Ok(begun) => begun,
+                    Err(LoadFailed::Failed(error)) => return Err(error),
+                    Err(LoadFailed::Damaged(_)) => panic!("nothing was loaded"),
+                }
+            }
+        };
+        let mut checkpoints = checkpoints;
+        if let Some((_, recovered)) = checkpoints.as_mut().filter(|_| !loaded.skipped.is_empty()) {
+            // No delta may stand on what was left out.
+            recovered.full = true;
+        }
+        Ok(Begun { fleet, loaded, checkpoints })
+    }
+
+    /// Brings the sink to the checkpoint that was restored, or to its beginning.
+    fn restore_sink<K: Sink>(
+        &self,
+        sink: &mut K,
+        name: &str,
+        recovered: Option<&Recovered>,
+    ) -> Result<(), EngineError> {
+        let restored = recovered.and_then(|recovered| recovered.restored.as_ref());
+        let entry = restored.and_then(|manifest| manifest.sinks.first()).cloned();
+        let entry = entry.unwrap_or_else(|| SinkEntry {
+            name: name.to_owned(),
+            transactions: Vec::new(),
+            committed: Vec::new(),
+        });
+        // A number beyond the restored one was given before: results of it may be committed, and
+        // the run that passed it over may have been cut off before it got here.
+        let beyond = recovered.zip(restored).is_some_and(|(recovered, restored)| {
+            !recovered.skipped.is_empty() || recovered.next > restored.id.checkpoint + 1
+        });
+        let accepted =
+            self.checkpoints.as_ref().is_some_and(|checkpoints| checkpoints.accept_duplicates);
+        sink::restore(sink, &entry, beyond, accepted).map_err(|error| match error {
+            RestoreError::Beyond => EngineError::DuplicateOutput,
+            RestoreError::Sink(error) => EngineError::Sink { error: Box::new(error) },
+        })
+    }
+
+    fn taking(
+        &self,
+        checkpoints: &Checkpoints<B>,
+        (performer, recovered): (Performer<B>, Recovered),
+        key_groups: u16,
+        (restored, partial): (Option<&Manifest>, bool),
+        rows: &RowCount,
+    ) -> Taking<B> {
+        let shape = |name: &str, parallelism| OperatorShape { name: name.to_owned(), parallelism };
+        let job = checkpoint::Job {
+            id: checkpoints.job,
+            signature: checkpoints.signature.clone(),
+            key_groups,
+            hash_function: HASH_FUNCTION,
+            operators: vec![
+                shape(SOURCES_NAME, self.inputs as u16),
+                shape(&self.name, self.options.parallelism),
+                shape(SINK_NAME, 1),
+            ],
+        };
+        let (retain, full_every) = (checkpoints.retain.get(), checkpoints.full_every.get());
+        let config = checkpoint::Config { retain, full_every };
+        let coordinator = Coordinator::new(config, job, recovered);
+        Taking::new(coordinator, performer, checkpoints, restored, partial, rows)
+    }
+}
+
+/// Starts a thread for each input; returns how each is given orders.
+fn start_sources<S: RoutedSource>(
+    inputs: Vec<Input<S>>,
+    channels: Vec<Vec<Sender<Message<S::Records>>>>,
+    restored: Option<&Manifest>,
+    route: Route,
+    rows: &RowCount,
+    signals: &Sender<Signal>,
+) -> Vec<Sender<Order>> {
+    let positions = restored.into_iter().flat_map(|manifest| &manifest.sources);
+    let mut positions = positions.map(|source| source.position.clone());
+    let mut orders = Vec::new();
+    for ((index, input), subtasks) in (0..).zip(inputs).zip(channels) {
+        let (order, received) = unbounded();
+        orders.push(order);
+        let source = SourceThread {
+            task: TaskId { operator: SOURCES, index },
+            name: input.name,
+            source: input.source,
+            route,
+            position: positions.next(),
+            orders: received,
+            subtasks,
+            rows: rows.clone(),
+            signals: signals.clone(),
+        };
+        let signals = signals.clone();
+        // Nobody waits for it: it may wait for records for ever while the job has failed.
+        std::thread::spawn(move || {
+            let name = format!("input {}", source.name);
+            thread::run(&name, &signals, || source.run());
+        });
+    }
+    orders
+}
