@@ -48,6 +48,13 @@ pub trait Key: Data + Eq {
         let _ = view;
         digest
     }
+
+    /// Returns the number that tells the windows of one key apart, where this is the window. Not
+    /// part of the format.
+    #[inline]
+    fn spread(view: Self::View<'_>) -> u64 {
+        Self::digest(view)
+    }
 }
 
 /// One of the fixed number of buckets that all keys of a job are spread over.

@@ -8,8 +8,8 @@
 //! The rooms stand in one corridor; a room imports only from rooms to its left:
 //!
 //! ```text
-//! error <- codec <- schema <- key <- page <- state <- snapshot <- storage <- manifest <- rescale
-//!       <- barrier <- sink <- checkpoint
+//! error <- codec <- schema <- key <- page <- state <- timer <- window <- snapshot <- storage
+//!       <- manifest <- rescale <- barrier <- sink <- checkpoint
 //! ```
 
 #![no_std]
@@ -42,6 +42,8 @@ pub mod sink;
 pub mod snapshot;
 pub mod state;
 pub mod storage;
+pub mod timer;
+pub mod window;
 
 /// Bugs that are planted to prove that the simulator finds them, by their number in
 /// docs/protocol.md 8.

@@ -127,7 +127,7 @@ impl<K: Key, W: Key + Copy> Key for In<K, W> {
 
     #[inline]
     fn slot((_, window): Self::View<'_>, digest: u64) -> u64 {
-        digest_integer(digest ^ W::digest(window.view()).rotate_left(32))
+        digest_integer(digest ^ W::spread(window.view()).rotate_left(32))
     }
 }
 

@@ -23,7 +23,8 @@ pub trait Visitor<E: StateError> {
 
 /// Declares the states of an operator: the struct, how it is opened, and how it is walked.
 ///
-/// The name of a field is the name of the state.
+/// The name of a field is the name of the state. The kinds are `Value<K, V>`, `List<K, V>`,
+/// `Map<K, F, V>`, and the timers `EventTimers<K>` and `ProcessingTimers<K>`.
 ///
 /// ```
 /// use holdwater::key::At;
@@ -55,7 +56,7 @@ macro_rules! states {
     ) => {
         $(#[$attribute])*
         $visibility struct $name<$backend: $crate::state::Backend> {
-            $($(#[$doc])* $state: $backend::$kind<$($type),+>,)+
+            $($(#[$doc])* $state: $crate::states!(@type $kind, $backend, $($type),+),)+
         }
 
         impl<$backend: $crate::state::Backend> $name<$backend> {
@@ -79,6 +80,9 @@ macro_rules! states {
             }
         }
     };
+    (@type EventTimers, $backend:ident, $key:ty) => { $backend::Timers<$key> };
+    (@type ProcessingTimers, $backend:ident, $key:ty) => { $backend::Timers<$key> };
+    (@type $kind:ident, $backend:ident, $($type:ty),+) => { $backend::$kind<$($type),+> };
     (@open Value, $backend:expr, $name:expr) => {
         $backend.value($crate::state::Descriptor::new($name))?
     };
@@ -87,5 +91,17 @@ macro_rules! states {
     };
     (@open Map, $backend:expr, $name:expr) => {
         $backend.map($crate::state::Descriptor::new($name))?
+    };
+    (@open EventTimers, $backend:expr, $name:expr) => {
+        $backend.timers(
+            $crate::state::Descriptor::new($name),
+            $crate::state::TimeDomain::Event,
+        )?
+    };
+    (@open ProcessingTimers, $backend:expr, $name:expr) => {
+        $backend.timers(
+            $crate::state::Descriptor::new($name),
+            $crate::state::TimeDomain::Processing,
+        )?
     };
 }
