@@ -7,6 +7,7 @@
 //! | [`spec`] | SPECs: `count`, `mean:delay` |
 //! | [`selection`] | which columns of an input a job reads, and how |
 //! | [`cell`] | one cell as a number or as text, and their order |
+//! | [`timestamp`] | the time of a record, read and printed |
 //! | [`fields`] | the key of a record |
 //! | [`record`] | a record: its key and the cells that the SPECs read |
 //! | [`input`] | records from CSV and JSON lines, with positions to resume from |
@@ -47,5 +48,6 @@ pub mod size;
 pub mod spec;
 mod table;
 mod terminal;
+pub mod timestamp;
 mod value;
 pub mod verify;
