@@ -20,7 +20,7 @@ use crate::error::Fault;
 pub struct RestoreBudget {
     /// The bytes of memory that are held at any moment.
     pub memory: u64,
-    /// The elements, pairs and items in one part, those that take no bytes included.
+    /// The elements, pairs and items in one part.
     pub items: u64,
     /// How deep the values of a row may nest.
     pub depth: u32,

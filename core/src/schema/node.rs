@@ -120,14 +120,12 @@ impl<'a> Schema<'a> {
         (width <= FIXED_BYTES_MAX).then_some(width)
     }
 
-    /// Like [`width`](Self::width), if all bytes are valid and every element takes some: those
-    /// that take none are to be counted.
+    /// Like [`width`](Self::width), if all bytes are valid.
     fn sum_of_any_bytes(self) -> Option<u64> {
         let width = match self.kind() {
             Kind::Leaf(leaf) => leaf.plain_width(Encoding::Fixed)?,
             Kind::Array { count, element } => {
-                let element = element.sum_of_any_bytes().filter(|width| *width > 0)?;
-                u64::from(count).checked_mul(element)?
+                u64::from(count).checked_mul(element.sum_of_any_bytes()?)?
             }
             Kind::Tuple(members) | Kind::Struct(members) => members
                 .schemas()

@@ -286,32 +286,53 @@ fn a_schema_beyond_the_limits_is_refused() {
 }
 
 #[test]
-fn five_bytes_that_claim_billions_of_units_end_at_once() {
-    let hostile = [0x80, 0x80, 0x80, 0x80, 0x10];
-    for schema in [StoredSchema::of::<Vec<()>>(), StoredSchema::of::<BTreeMap<(), ()>>()] {
-        let mut budget = Budget::of_row(hostile.len());
-        let schema = schema.unwrap();
-        let walked =
-            walk(schema.view(), Encoding::Postcard, &mut Reader::new(&hostile), &mut budget);
-        assert_eq!(walked.unwrap_err().fault, Fault::Budget);
+fn what_repeats_takes_bytes() {
+    #[derive(Described)]
+    struct Nothing {
+        unit: (),
+        none: [(); 0],
     }
+    #[derive(Described)]
+    struct Tags {
+        marks: Vec<Nothing>,
+    }
+    let refused = [
+        StaticSchema::of::<Vec<()>>(),
+        StaticSchema::of::<Option<[(); 70_000]>>(),
+        StaticSchema::of::<BTreeMap<(), Nothing>>(),
+    ];
+    for refused in refused {
+        assert_eq!(refused.unwrap_err().reason, Unportable::Empty);
+    }
+    let error = StaticSchema::of::<Tags>().unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "no schema for marks: elements that take no bytes, store how many there are instead"
+    );
+    StaticSchema::of::<(Nothing, BTreeMap<u8, ()>, Vec<Option<()>>)>().unwrap();
+
+    let unit = StoredSchema::leaf(Leaf::Unit);
+    let nothing = StoredSchema::fields([("unit", &unit), ("again", &unit)]).unwrap();
+    let refused = [
+        StoredSchema::seq(&nothing),
+        StoredSchema::map(&unit, &nothing),
+        StoredSchema::tuple([&nothing, &nothing]),
+    ];
+    for refused in refused {
+        assert_eq!(refused.unwrap_err().fault, Fault::Range);
+    }
+    // [(); 2^32 - 1], built by hand.
+    let array = [0x23, 0x06, 0xff, 0xff, 0xff, 0xff, 0x0f, 0x01];
+    assert_eq!(Schema::parse(&array).unwrap_err(), Malformed::new(Fault::Range, 7));
 }
 
 #[test]
-fn nested_arrays_of_nothing_end_at_once() {
-    // [[[(); 2^32 - 1]; 2^32 - 1]; 2^32 - 1], built by hand.
-    let mut bytes = Vec::from([0x01]);
-    for _ in 0..3 {
-        let mut outer = Vec::from([0x23]);
-        let Ok(()) = crate::codec::write_varint(bytes.len() as u128 + 5, &mut outer);
-        let Ok(()) = crate::codec::write_varint(u128::from(u32::MAX), &mut outer);
-        outer.append(&mut bytes);
-        bytes = outer;
-    }
-    let schema = Schema::parse(&bytes).unwrap();
-    assert_eq!(schema.fixed_len(), Some(0));
-    let error = check(schema, Encoding::Fixed, &[]).unwrap_err();
-    assert_eq!(error.malformed.fault, Fault::Budget);
+fn bytes_that_claim_more_elements_than_are_granted_end_at_once() {
+    let schema = StoredSchema::of::<Vec<Option<()>>>().unwrap();
+    let claimed = [0x80, 0x80, 0x80, 0x80, 0x10];
+    let mut budget = Budget::of_row(claimed.len());
+    let walked = walk(schema.view(), Encoding::Postcard, &mut Reader::new(&claimed), &mut budget);
+    assert_eq!(walked.unwrap_err().fault, Fault::Budget);
 }
 
 #[test]

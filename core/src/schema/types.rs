@@ -87,6 +87,8 @@ pub struct Unsupported {
 pub enum Unportable {
     /// Nests deeper than [`SCHEMA_DEPTH_MAX`].
     Deep,
+    /// Has elements that take no bytes: a few bytes could claim any number of them.
+    Empty,
     /// Its schema takes more than [`SCHEMA_BYTES_MAX`].
     Large,
     /// Holds a `usize` or `isize`, which have another width on another target.
@@ -102,6 +104,9 @@ impl fmt::Display for Unsupported {
         write!(f, "no schema for {}: ", self.place)?;
         match self.reason {
             Unportable::Deep => write!(f, "more than {SCHEMA_DEPTH_MAX} levels, flatten it"),
+            Unportable::Empty => {
+                f.write_str("elements that take no bytes, store how many there are instead")
+            }
             Unportable::Large => write!(f, "above {SCHEMA_BYTES_MAX} bytes, split the type"),
             Unportable::Pointer => {
                 f.write_str("usize and isize differ between targets, use u64 or i64")
@@ -132,7 +137,11 @@ fn support(
         DataModelType::Usize | DataModelType::Isize => refuse(Unportable::Pointer),
         DataModelType::Schema => refuse(Unportable::Schema),
         DataModelType::Option(inner) => support(inner, noted + 1, place),
+        DataModelType::Seq { element, .. } if is_empty(element) => refuse(Unportable::Empty),
         DataModelType::Seq { element, .. } => support(element, noted + 1, place),
+        DataModelType::Map { key, val, .. } if is_empty(key) && is_empty(val) => {
+            refuse(Unportable::Empty)
+        }
         DataModelType::Map { key, val, .. } => {
             support(key, noted + 1, place)?;
             support(val, noted + 1, place)
@@ -154,6 +163,9 @@ fn support_shape(shape: Shape, depth: usize, place: &'static str) -> Result<(), 
         Shape::Newtype(ty) => return support(ty, depth, place),
         Shape::Unit => 0,
         Shape::Tuple(types) => match emit::repeated(types) {
+            Some(element) if is_empty(element) => {
+                return Err(Unsupported { reason: Unportable::Empty, place });
+            }
             Some(element) => return support(element, depth + 1, place),
             None => types.len(),
         },
@@ -192,6 +204,11 @@ const fn has_note(ty: &DataModelType) -> bool {
             | DataModelType::Seq { max_len: Some(_), .. }
             | DataModelType::Map { max_len: Some(_), .. }
     )
+}
+
+/// Returns whether values take no bytes.
+const fn is_empty(ty: &DataModelType) -> bool {
+    matches!(width(ty), Some(0))
 }
 
 /// Returns the width in bytes, if fixed and within the limit.

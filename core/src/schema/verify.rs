@@ -4,15 +4,16 @@ use crate::codec::Reader;
 use crate::error::{Fault, Malformed};
 use crate::schema::{SCHEMA_DEPTH_MAX, SCHEMA_MEMBERS_MAX};
 
-/// Checks the next node, at `depth` nodes and notes from the top.
-pub(super) fn verify(reader: &mut Reader<'_>, depth: usize) -> Result<(), Malformed> {
+/// Checks the next node, at `depth` nodes and notes from the top. Returns whether each of its
+/// values takes at least one byte.
+pub(super) fn verify(reader: &mut Reader<'_>, depth: usize) -> Result<bool, Malformed> {
     let start = *reader;
     if depth > SCHEMA_DEPTH_MAX {
         return Err(start.fault(Fault::Budget));
     }
     let code = reader.byte()?;
-    if Leaf::from_code(code).is_some() {
-        return Ok(());
+    if let Some(leaf) = Leaf::from_code(code) {
+        return Ok(leaf != Leaf::Unit);
     }
     match code {
         NAME => {
@@ -28,33 +29,45 @@ pub(super) fn verify(reader: &mut Reader<'_>, depth: usize) -> Result<(), Malfor
     let length = reader.length()?;
     let offset = reader.offset();
     let mut body = Reader::at(reader.take(length)?, offset);
-    match code {
-        OPTION | SEQ => verify(&mut body, depth + 1)?,
-        MAP => {
+    let takes_bytes = match code {
+        OPTION => {
             verify(&mut body, depth + 1)?;
-            verify(&mut body, depth + 1)?;
+            true
         }
-        ARRAY => {
-            let count = body;
-            if body.varint_u32()? < 2 {
-                return Err(count.fault(Fault::Range));
-            }
-            verify(&mut body, depth + 1)?;
-        }
+        SEQ | MAP | ARRAY => verify_repeated(code, &mut body, depth)?,
         TUPLE => verify_members(&mut body, depth, false)?,
-        STRUCT | ENUM => verify_members(&mut body, depth, true)?,
+        STRUCT => verify_members(&mut body, depth, true)?,
+        ENUM => {
+            verify_members(&mut body, depth, true)?;
+            true
+        }
         _ => return Err(start.fault(Fault::Range)),
-    }
-    body.finish()
+    };
+    body.finish()?;
+    Ok(takes_bytes)
 }
 
-fn verify_members(body: &mut Reader<'_>, depth: usize, named: bool) -> Result<(), Malformed> {
+/// Checks that what repeats takes bytes: otherwise a few could claim any number of elements.
+fn verify_repeated(code: u8, body: &mut Reader<'_>, depth: usize) -> Result<bool, Malformed> {
+    let start = *body;
+    if code == ARRAY && body.varint_u32()? < 2 {
+        return Err(start.fault(Fault::Range));
+    }
+    let element = *body;
+    let mut takes_bytes = verify(body, depth + 1)?;
+    if code == MAP {
+        takes_bytes |= verify(body, depth + 1)?;
+    }
+    if takes_bytes { Ok(true) } else { Err(element.fault(Fault::Range)) }
+}
+
+fn verify_members(body: &mut Reader<'_>, depth: usize, named: bool) -> Result<bool, Malformed> {
     let start = *body;
     let count = body.varint_u32()? as usize;
     if count > SCHEMA_MEMBERS_MAX {
         return Err(start.fault(Fault::Budget));
     }
-    let first = *body;
+    let (first, mut take_bytes) = (*body, false);
     for index in 0..count {
         if named {
             let place = *body;
@@ -67,7 +80,7 @@ fn verify_members(body: &mut Reader<'_>, depth: usize, named: bool) -> Result<()
                 skip_node(&mut earlier)?;
             }
         }
-        verify(body, depth + 1)?;
+        take_bytes |= verify(body, depth + 1)?;
     }
-    Ok(())
+    Ok(take_bytes)
 }

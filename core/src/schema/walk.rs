@@ -47,8 +47,7 @@ pub fn check(schema: Schema<'_>, encoding: Encoding, bytes: &[u8]) -> Result<(),
 pub struct Budget {
     /// The bytes that may be taken.
     pub bytes: u64,
-    /// The elements and pairs that may occur in all arrays, sequences and maps together. Bounds
-    /// what decoding spends on elements that take no bytes.
+    /// The elements and pairs that may occur in all arrays, sequences and maps together.
     pub items: u64,
     /// How deep values may nest.
     pub depth: u32,
@@ -61,8 +60,7 @@ impl Budget {
     pub(super) const MAX: Self =
         Self { bytes: u64::MAX, items: u64::MAX, depth: u32::MAX, fuel: u64::MAX };
 
-    /// Returns what a row of `bytes` bytes may cost: 65,536 elements without bytes, and ample
-    /// steps for any type a person would write.
+    /// Returns what a row of `bytes` bytes may cost: ample steps for any type a person would write.
     pub const fn of_row(bytes: usize) -> Self {
         let bytes = bytes as u64;
         Self {

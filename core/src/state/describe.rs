@@ -5,7 +5,7 @@ use core::marker::PhantomData;
 
 use crate::codec::{Encoding, Write};
 use crate::key::Key;
-use crate::schema::{Data, Schema, StaticSchema, Unsupported};
+use crate::schema::{Data, Schema, StaticSchema, Unportable, Unsupported};
 
 /// The most bytes that the name of a state has.
 pub const NAME_BYTES_MAX: usize = 128;
@@ -316,6 +316,10 @@ impl<K: Key, T> Descriptor<'_, K, T> {
             Some(value) => value,
             None => TypeSchema::Static(StaticSchema::of::<V>()?),
         };
+        if kind == Kind::List && value.fixed_len() == Some(0) {
+            // A few bytes of a file could claim any number of them.
+            return Err(Unsupported { reason: Unportable::Empty, place: "the items" }.into());
+        }
         let parts = [Some(&key), field.as_ref(), Some(&value)];
         let fixed = |part: &TypeSchema| part.encoding() == Encoding::Fixed;
         let encoding = if parts.into_iter().flatten().all(fixed) {

@@ -25,10 +25,16 @@ fn what_a_file_costs_is_bounded_by_its_length() {
     let (unit, text, byte) = (&[1_u8][..], &[0x10_u8][..], &[4_u8][..]);
     let nothing = rows(&state(1, 1, unit, unit), 2, &[1, 0xff, 0xff].repeat(10_000));
     assert_eq!(read(&nothing).err(), Some(Fault::Budget));
-    // Lists of items without bytes.
+    // Lists of items without bytes, and values of elements without bytes.
     let list = [1, 1, 0, 4, 7, 0xff, 0xff, 3].repeat(10_000);
-    assert_eq!(read(&rows(&state(2, 1, byte, unit), 2, &list)).err(), Some(Fault::Budget));
-    // A schema of which one byte has 64 million elements, each in several steps.
+    assert_eq!(read(&rows(&state(2, 1, byte, unit), 2, &list)).err(), Some(Fault::Range));
+    let units = [1, 1, 0, 4, 7, 0xff, 0xff, 3];
+    assert_eq!(read(&rows(&state(1, 2, byte, &[0x21, 1, 1]), 2, &units)).err(), Some(Fault::Range));
+    // A few bytes that claim billions of elements of one byte each.
+    let claimed = [1, 1, 0, 6, 7, 0x80, 0x80, 0x80, 0x80, 0x10];
+    let optional = [0x21, 3, 0x20, 1, 1];
+    assert_eq!(read(&rows(&state(1, 2, byte, &optional), 2, &claimed)).err(), Some(Fault::Budget));
+    // A schema of which one byte would have 64 million elements, each in several steps.
     let mut deep = vec![0x24, 2, 1, 1];
     for _ in 0..4 {
         let mut body = Vec::from([0xff, 0x7f]);
@@ -38,7 +44,12 @@ fn what_a_file_costs_is_bounded_by_its_length() {
         deep.append(&mut body);
     }
     let row = rows(&state(1, 1, byte, &deep), 2, &[1, 1, 0, 7]);
-    assert_eq!(read(&row).err(), Some(Fault::Budget));
+    assert_eq!(read(&row).err(), Some(Fault::Range));
+    // A schema of a bool and 999 units: a thousand steps for each byte.
+    let mut wide = vec![0x24, 0xea, 0x07, 0xe8, 0x07, 2];
+    wide.extend([1; 999]);
+    let run = [&[1, 0xff, 0xff][..], &[0; 200]].concat();
+    assert_eq!(read(&rows(&state(1, 1, byte, &wide), 2, &run)).err(), Some(Fault::Budget));
 
     // A row of 4 MiB, a table of 10,000 states, and one that is longer than it says.
     let mut long = Vec::from([1, 1, 0]);

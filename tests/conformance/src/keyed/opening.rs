@@ -35,7 +35,8 @@ pub fn a_name_is_opened_once<B: Backend>(run: &Run<B>) {
     assert_eq!((value(&first, run.at(1)), value(&other, run.at(1))), (Some(1), None));
 }
 
-/// 53: a name that is empty or too long, and a type that differs between targets, are refused.
+/// 53: a name that is empty or too long, a type that differs between targets, and elements that
+/// take no bytes, which no budget of a restore could grant, are refused.
 pub fn a_state_that_cannot_be_stored_is_refused<B: Backend>(run: &Run<B>) {
     let mut store = run.store(run.groups());
     let long = "x".repeat(1000);
@@ -43,6 +44,8 @@ pub fn a_state_that_cannot_be_stored_is_refused<B: Backend>(run: &Run<B>) {
         store.value(Descriptor::<u64, i64>::new("")).err(),
         store.value(Descriptor::<u64, i64>::new(&long)).err(),
         store.value(Descriptor::<u64, Width>::new("width")).err(),
+        store.list(Descriptor::<u64, ()>::new("units")).err(),
+        store.map(Descriptor::<u64, (u64, Vec<()>)>::new("units")).err(),
     ];
     for error in refused {
         assert_eq!(error.map(|error| error.kind()), Some(ErrorKind::Mismatch));
