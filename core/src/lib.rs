@@ -8,8 +8,8 @@
 //! The rooms stand in one corridor; a room imports only from rooms to its left:
 //!
 //! ```text
-//! error <- codec <- schema <- key <- page <- state <- timer <- window <- snapshot <- storage
-//!       <- manifest <- rescale <- barrier <- sink <- checkpoint
+//! error <- codec <- schema <- key <- page <- state <- timer <- window <- operator <- snapshot
+//!       <- storage <- manifest <- rescale <- barrier <- sink <- checkpoint
 //! ```
 
 #![no_std]
@@ -33,6 +33,8 @@ pub mod error;
 pub mod key;
 #[cfg(feature = "alloc")]
 pub mod manifest;
+#[cfg(feature = "alloc")]
+pub mod operator;
 pub mod page;
 #[cfg(feature = "alloc")]
 pub mod rescale;

@@ -21,7 +21,8 @@ use core::str::FromStr;
 
 use crate::codec::Encoding;
 use crate::schema::Schema;
-use crate::state::{Description, TypeSchema};
+use crate::snapshot::PartEntry;
+use crate::state::{Description, Kind, Shape, TypeSchema};
 use crate::storage::{ForeignName, ObjectId, ObjectKind};
 
 /// Names a checkpoint.
@@ -190,7 +191,8 @@ pub struct StateEntry {
     pub name: String,
     /// What it holds.
     pub schema: StateSchema,
-    /// One chain for each group that has rows, ascending by group.
+    /// One chain for each group that has rows, or for each task where the state is an operator's;
+    /// ascending by group.
     pub chains: Vec<Chain>,
 }
 
@@ -200,6 +202,33 @@ impl StateEntry {
         let found = self.chains.binary_search_by_key(&group, |chain| chain.group);
         let chain = found.ok().and_then(|index| self.chains.get(index));
         chain.map(|chain| chain.parts.as_slice()).unwrap_or_default()
+    }
+
+    /// Returns what the index of its file says of a part of the chain of `group`.
+    pub fn index_entry(&self, group: u16, part: &Part) -> PartEntry {
+        let (shape, base, digest) = match part.shape {
+            PartShape::Delta { base } => (Shape::Delta, base.checkpoint, 0),
+            PartShape::Full { digest } => (Shape::Full, 0, digest),
+        };
+        // Tasks share the part of a copy that they have in common.
+        let group = if self.is_broadcast() { 0 } else { group };
+        let Part { state, offset, length, rows, .. } = *part;
+        PartEntry { state, group, shape, base, offset, length, rows, digest }
+    }
+
+    /// Returns how many copies of a broadcast map there are: more than one is a bug of its operator.
+    pub fn copies(&self) -> usize {
+        let parts = self.chains.iter().filter(|_| self.is_broadcast());
+        parts
+            .filter_map(|chain| chain.parts.first())
+            .map(|part| part.place())
+            .collect::<BTreeSet<_>>()
+            .len()
+    }
+
+    /// Returns whether each task has a copy of the state.
+    pub(crate) fn is_broadcast(&self) -> bool {
+        self.schema.kind == Kind::Broadcast.code()
     }
 }
 
@@ -255,7 +284,7 @@ impl From<&Description> for StateSchema {
 /// Every part but the first is a delta. The first is one too if the group was empty at its base.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Chain {
-    /// The key group.
+    /// The key group; of operator state the number of the task.
     pub group: u16,
     /// The parts; never none.
     pub parts: Vec<Part>,
@@ -278,6 +307,13 @@ pub struct Part {
     pub rows: u64,
     /// The checkpoint it was first written for: what its header shows.
     pub written: CheckpointId,
+}
+
+impl Part {
+    /// Returns where the part lies.
+    const fn place(&self) -> (ObjectId, u64) {
+        (self.file, self.offset)
+    }
 }
 
 /// Whether a part stands alone.

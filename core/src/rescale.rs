@@ -10,11 +10,30 @@ use core::fmt;
 use crate::key::{HASH_FUNCTION, KeyGroups};
 use crate::manifest::{Chain, Manifest, SourceEntry, StateEntry};
 use crate::planted::planted;
+use crate::state::Kind;
 
-/// Returns the chains of the groups that a task owns, ascending by group.
+/// Returns the chains that a task reads of a state, ascending by group.
 ///
-/// A task that may have to assign keys to groups anew reads [`KeyGroups::all`] and keeps its own.
-pub fn chains(state: &StateEntry, groups: KeyGroups) -> &[Chain] {
+/// Of keyed state those of the `groups` it owns: a task that may have to assign keys to groups anew
+/// reads [`KeyGroups::all`] and keeps its own. Of operator state, where `groups` is the task's share
+/// among the tasks of today and `tasks` wrote the checkpoint: the list of each task where items may
+/// move, and the copy of one of them that it had, counted around, of a broadcast map.
+pub fn chains(state: &StateEntry, groups: KeyGroups, tasks: u16) -> &[Chain] {
+    let (index, today) = (groups.first(), groups.total());
+    match Kind::from_code(state.schema.kind) {
+        Some(Kind::Union) => &state.chains,
+        Some(Kind::Split) if today != tasks => &state.chains,
+        Some(Kind::Broadcast | Kind::Split) => {
+            let copy = index % tasks.max(1);
+            let from = state.chains.partition_point(|chain| chain.group < copy);
+            let to = state.chains.partition_point(|chain| chain.group <= copy);
+            state.chains.get(from..to).unwrap_or_default()
+        }
+        _ => owned(state, groups),
+    }
+}
+
+fn owned(state: &StateEntry, groups: KeyGroups) -> &[Chain] {
     let end = groups.end() - u16::from(planted(20) && groups.count() > 1);
     let from = state.chains.partition_point(|chain| chain.group < groups.first());
     let to = state.chains.partition_point(|chain| chain.group < end);
@@ -132,14 +151,14 @@ mod tests {
             let mut read = Vec::new();
             for index in 0..tasks {
                 let share = KeyGroups::share(total, tasks, index);
-                for chain in chains(&state, share) {
+                for chain in chains(&state, share, tasks) {
                     // Floor(g * tasks / total), computed apart from the shares.
                     prop_assert_eq!(chain.group as u32 * tasks as u32 / total as u32, index as u32);
                     read.push(chain.group);
                 }
             }
             prop_assert!(read.iter().eq(groups.iter()));
-            prop_assert_eq!(chains(&state, KeyGroups::all(total)).len(), groups.len());
+            prop_assert_eq!(chains(&state, KeyGroups::all(total), tasks).len(), groups.len());
         }
     }
 

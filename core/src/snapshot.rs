@@ -22,7 +22,7 @@ mod inspect;
 #[cfg(feature = "alloc")]
 pub use file::{Snapshot, SnapshotError};
 #[cfg(feature = "alloc")]
-pub use frozen::{FrozenStates, GroupReport, Saved, StateReport, freeze};
+pub use frozen::{FrozenStates, GroupReport, Portion, Saved, StateReport, freeze};
 #[cfg(feature = "alloc")]
 pub use inspect::Mismatch;
 pub use read::{Expected, Loaded, PartError, load_part};

@@ -6,6 +6,7 @@
 
 mod accumulate;
 mod describe;
+mod division;
 mod rows;
 mod states;
 mod timers;
@@ -15,6 +16,7 @@ pub use accumulate::{Aggregate, Aggregating, Reducing};
 pub use describe::{
     Describe, Description, Descriptor, Kind, NAME_BYTES_MAX, Name, STATES_MAX, TypeSchema,
 };
+pub use division::Division;
 pub use rows::{Change, Form, ITEMS_MAX, Op, Shape};
 pub use states::{States, Visitor};
 pub use timers::{TimeDomain, Timer, Timers};
@@ -121,6 +123,13 @@ pub trait State {
         change: Change<'_>,
         form: &Form<'_>,
     ) -> Result<(), LoadError<Self::Error>>;
+
+    /// Settles what of the rows loaded so far stays with this task. What belongs to keys does: it
+    /// was loaded by key group. Operator state moves when the number of tasks has changed.
+    fn divide(&mut self, division: &mut Division) -> Result<(), Self::Error> {
+        let _ = division;
+        Ok(())
+    }
 
     /// Takes note that the rows loaded so far are those of the completed `checkpoint`, the base of
     /// the next delta.

@@ -5,7 +5,7 @@ use holdwater::error::StateError;
 use holdwater::key::KeyGroups;
 use holdwater::manifest::CheckpointId;
 use holdwater::planted::planted;
-use holdwater::snapshot::freeze;
+use holdwater::snapshot::{Portion, freeze};
 use holdwater::state::{Cut, State, States, Visitor};
 
 use crate::channel::{Channel, Delivery, Element};
@@ -176,7 +176,7 @@ impl Task {
             watermark: 0,
         };
         let frozen = freeze(&mut self.totals, self.groups, cut)?;
-        if !frozen.has_parts() {
+        if !frozen.has_parts(Portion::All) {
             marks.reach(Mark::NothingToWrite);
         }
         out.send(Delivery::Barrier(barrier));

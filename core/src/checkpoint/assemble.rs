@@ -9,9 +9,10 @@ use super::coordinator::Job;
 use super::report::{GroupChange, Report, StateChange, TaskId};
 use crate::barrier::Barrier;
 use crate::manifest::{
-    Chain, FileEntry, Manifest, OperatorEntry, Origin, Part, PartShape, StateEntry,
+    Chain, FileEntry, Manifest, OperatorEntry, Origin, Part, PartShape, StateEntry, StateSchema,
 };
 use crate::planted::planted;
+use crate::state::Kind;
 use crate::storage::ObjectId;
 
 /// Why the reports do not make a checkpoint.
@@ -32,7 +33,7 @@ pub enum RefusalFault {
     Base(u16),
     /// A part lies in a file, or was written for a checkpoint, that is not of this report.
     File(ObjectId),
-    /// Several tasks reported the group, or none of those that there are.
+    /// Several tasks reported the group (of operator state: the task), or none of those there are.
     Group(u16),
     /// Tasks differ in what the state holds, or it differs from what its base holds.
     Schema,
@@ -51,6 +52,16 @@ impl fmt::Display for Refusal {
             RefusalFault::Schema => {
                 f.write_str("its schemas differ between tasks or from its base")
             }
+        }
+    }
+}
+
+/// Lets the chains of equal copies name the same part, the first one.
+fn share_copies(chains: &mut [Chain]) {
+    let mut copies = BTreeMap::new();
+    for part in chains.iter_mut().flat_map(|chain| &mut chain.parts) {
+        if let PartShape::Full { digest } = part.shape {
+            *part = *copies.entry((digest, part.rows)).or_insert(*part);
         }
     }
 }
@@ -112,7 +123,8 @@ impl Assembly<'_> {
         let tasks = self.reports.iter().filter(|(task, _)| task.operator == operator);
         for (_, report) in tasks {
             for change in &report.states {
-                let place = Place { assembly: self, operator: name, change };
+                let groups = self.groups(operator, &change.schema);
+                let place = Place { assembly: self, operator: name, groups, change };
                 let (entry, reported) =
                     states.entry(&change.name).or_insert_with(|| (place.entry(), BTreeSet::new()));
                 place.add(
@@ -124,15 +136,28 @@ impl Assembly<'_> {
             }
         }
         let complete = |(_, (mut entry, reported)): (_, (StateEntry, BTreeSet<u16>))| {
-            let missing = (0..self.job.key_groups).find(|group| !reported.contains(group));
+            let groups = self.groups(operator, &entry.schema);
+            let missing = (0..groups).find(|group| !reported.contains(group));
             if let Some(group) = missing.filter(|_| !planted(8)) {
                 let (operator, state) = (String::from(name), entry.name);
                 return Err(Refusal { operator, state, fault: RefusalFault::Group(group) });
             }
             entry.chains.sort_by_key(|chain| chain.group);
+            if entry.is_broadcast() {
+                share_copies(&mut entry.chains);
+            }
             Ok(entry)
         };
         states.into_iter().map(complete).collect()
+    }
+
+    /// Returns how many groups a state has: as many as there are tasks where it is an operator's.
+    fn groups(&self, operator: u16, schema: &StateSchema) -> u16 {
+        let shape = self.job.operators.get(usize::from(operator));
+        match Kind::from_code(schema.kind) {
+            Some(kind) if !kind.is_keyed() => shape.map_or(0, |shape| shape.parallelism),
+            _ => self.job.key_groups,
+        }
     }
 
     /// Returns the files that parts lie in.
@@ -153,6 +178,8 @@ impl Assembly<'_> {
 struct Place<'a> {
     assembly: &'a Assembly<'a>,
     operator: &'a str,
+    /// How many groups the state has.
+    groups: u16,
     change: &'a StateChange,
 }
 
@@ -174,7 +201,7 @@ impl Place<'_> {
             return Err(self.refusal(RefusalFault::Schema));
         }
         for (group, change) in &self.change.groups {
-            if *group >= self.assembly.job.key_groups || !reported.insert(*group) {
+            if *group >= self.groups || !reported.insert(*group) {
                 return Err(self.refusal(RefusalFault::Group(*group)));
             }
             let stands_on_base = match change {

@@ -2,6 +2,7 @@
 //! their removal is durable, files (docs/protocol.md 5).
 
 use alloc::collections::VecDeque;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -22,6 +23,15 @@ pub enum Warning {
     NoRecord(ObjectId, Malformed),
     /// A checkpoint that was complete is not restored.
     Skipped(Skipped),
+    /// A broadcast map is not the same in each task.
+    UnlikeCopies {
+        /// The operator.
+        operator: String,
+        /// The state.
+        state: String,
+        /// How many different copies were stored.
+        copies: usize,
+    },
 }
 
 impl fmt::Display for Warning {
@@ -38,6 +48,12 @@ impl fmt::Display for Warning {
                  to have run nothing"
             ),
             Self::Skipped(skipped) => skipped.fmt(f),
+            Self::UnlikeCopies { operator, state, copies } => write!(
+                f,
+                "state {state} of operator {operator} should be the same in each task, and there \
+                 are {copies} different copies: a task was not sent, or did not apply, what others \
+                 did"
+            ),
         }
     }
 }

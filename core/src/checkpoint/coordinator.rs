@@ -305,6 +305,18 @@ impl Coordinator {
         })
     }
 
+    /// Tells of broadcast maps that are not the same in each task.
+    fn warn_of_copies(&mut self, manifest: &Manifest) {
+        for operator in &manifest.operators {
+            for state in operator.states.iter().filter(|state| state.copies() > 1) {
+                let (copies, state) = (state.copies(), state.name.clone());
+                let operator = operator.name.clone();
+                let warning = Warning::UnlikeCopies { operator, state, copies };
+                self.commands.push_back(Command::Warn(warning));
+            }
+        }
+    }
+
     /// Publishes the pending checkpoint if all tasks acknowledged it and nothing else is at work.
     fn advance(&mut self) {
         if self.halted || !matches!(self.work, Work::Idle) {
@@ -323,7 +335,10 @@ impl Coordinator {
             newest: self.newest.as_ref(),
         };
         match assembly.manifest() {
-            Ok(manifest) => self.work = Work::Publish(Publish::new(manifest)),
+            Ok(manifest) => {
+                self.warn_of_copies(&manifest);
+                self.work = Work::Publish(Publish::new(manifest));
+            }
             Err(refusal) => self.settle_aborted(barrier.id, Abort::Refused(refusal), None),
         }
     }

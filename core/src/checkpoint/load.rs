@@ -8,11 +8,11 @@ use core::fmt;
 
 use crate::error::{ErrorKind, Fault, Malformed, StateError};
 use crate::key::KeyGroups;
-use crate::manifest::{FileEntry, Manifest, OperatorEntry, Part, PartShape, StateEntry};
+use crate::manifest::{FileEntry, Manifest, OperatorEntry, Part, StateEntry};
 use crate::page::{Portable, ReadAt, ReadError};
 use crate::rescale;
-use crate::snapshot::{PartEntry, PartError, Snapshot};
-use crate::state::{Kind, LoadError, Shape, State, States, Visitor};
+use crate::snapshot::{PartError, Snapshot};
+use crate::state::{Division, Kind, LoadError, State, States, Visitor};
 use crate::storage::{Failure, ObjectId, Storage, StoredObject};
 
 /// What is done about damage in a checkpoint.
@@ -36,23 +36,27 @@ pub struct Restored {
     pub skipped: Vec<SkippedGroup>,
 }
 
-/// A key group of a state that is damaged in the checkpoint, and empty in the job.
+/// A key group of a state, or what a task had of it, that is damaged in the checkpoint and empty in
+/// the job.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct SkippedGroup {
     /// The operator.
     pub operator: String,
     /// The state.
     pub state: String,
-    /// The key group.
+    /// The key group; of operator state the task.
     pub group: u16,
+    /// Whether the state belongs to keys.
+    pub is_keyed: bool,
     /// What is damaged.
     pub damage: FileDamage,
 }
 
 impl fmt::Display for SkippedGroup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { operator, state, group, damage } = self;
-        write!(f, "state {state} of operator {operator} lost key group {group}: {damage}")
+        let Self { operator, state, group, is_keyed, damage } = self;
+        let whose = if *is_keyed { "key group" } else { "what was of task" };
+        write!(f, "state {state} of operator {operator} lost {whose} {group}: {damage}")
     }
 }
 
@@ -82,7 +86,9 @@ where
     };
     let snapshots = Snapshots { manifest, operator, storage, opened: BTreeMap::new() };
     let (names, restored) = (Vec::new(), Restored::default());
-    let mut loader = Loader { operator: entry, groups, snapshots, policy, names, restored };
+    let division = Division::new(entry.parallelism);
+    let mut loader =
+        Loader { operator: entry, groups, snapshots, policy, division, names, restored };
     states.each(&mut loader)?;
     let forgotten = entry.states.iter().find(|state| !loader.names.contains(&state.name));
     match forgotten {
@@ -105,8 +111,9 @@ pub enum LoadFailure<M, E> {
         /// That of the job.
         asked: u16,
     },
-    /// The store could not drop what it holds of a damaged group.
-    NotCleared(E),
+    /// The store could not drop what it holds of a damaged group, or divide what it holds of an
+    /// operator.
+    NotSettled(E),
     /// The checkpoint has no such operator.
     NoSuchOperator {
         /// The operator.
@@ -153,7 +160,7 @@ impl<M: fmt::Display, E: fmt::Display> fmt::Display for LoadFailure<M, E> {
             Self::KeyGroups { stored, asked } => {
                 write!(f, "the checkpoint has {stored} key groups, not {asked}: ask for {stored}")
             }
-            Self::NotCleared(error) => error.fmt(f),
+            Self::NotSettled(error) => error.fmt(f),
             Self::NoSuchOperator { operator } => {
                 write!(f, "the checkpoint has no operator {operator}: it is of another job")
             }
@@ -205,6 +212,7 @@ struct Loader<'m, B: Storage> {
     groups: KeyGroups,
     snapshots: Snapshots<'m, B>,
     policy: RestorePolicy,
+    division: Division,
     /// The states that were loaded.
     names: Vec<String>,
     restored: Restored,
@@ -225,14 +233,16 @@ impl<B: Storage + Clone, E: StateError> Visitor<E> for Loader<'_, B> {
             let mut damaged = BTreeMap::new();
             // What was loaded of a damaged group cannot be told from the rest: begin again.
             while self.load_chains(entry, &mut damaged, state)? {
-                state.clear().map_err(LoadFailure::NotCleared)?;
+                state.clear().map_err(LoadFailure::NotSettled)?;
             }
             self.restored.skipped.extend(damaged.into_iter().map(|(group, damage)| SkippedGroup {
                 operator: self.operator.name.clone(),
                 state: entry.name.clone(),
                 group,
+                is_keyed: kind.is_keyed(),
                 damage,
             }));
+            state.divide(&mut self.division).map_err(LoadFailure::NotSettled)?;
             self.names.push(name.as_str().into());
         }
         state.loaded(self.snapshots.manifest.id.checkpoint);
@@ -251,7 +261,8 @@ impl<B: Storage + Clone> Loader<'_, B> {
         state: &mut S,
     ) -> Result<bool, LoadFailure<B::Error, S::Error>> {
         let known = damaged.len();
-        for chain in rescale::chains(entry, self.groups) {
+        let groups = if is_keyed(state) { self.groups } else { state.groups() };
+        for chain in rescale::chains(entry, groups, self.operator.parallelism) {
             if damaged.contains_key(&chain.group) {
                 continue;
             }
@@ -292,8 +303,9 @@ impl<B: Storage + Clone> Snapshots<'_, B> {
             let malformed = Malformed::new(Fault::Identity, part.offset);
             return Err(damaged(part.file, &Section::Table, malformed));
         }
-        let section = Section::Part { state: &entry.name, group };
-        match snapshot.load(index_entry(group, part), state) {
+        let is_keyed = is_keyed(state);
+        let section = Section::Part { state: &entry.name, group, is_keyed };
+        match snapshot.load(entry.index_entry(group, part), state) {
             Ok(_) => Ok(()),
             Err(PartError::Malformed(malformed)) => Err(damaged(part.file, &section, malformed)),
             Err(PartError::Medium(failure)) => Err(unread(part.file, failure)),
@@ -348,20 +360,14 @@ fn check<R: ReadAt>(
     if own { Ok(()) } else { Err(Malformed::new(Fault::Identity, 0)) }
 }
 
-/// Returns what the index of the file says of a part, by what the manifest says.
-fn index_entry(group: u16, part: &Part) -> PartEntry {
-    let (shape, base, digest) = match part.shape {
-        PartShape::Delta { base } => (Shape::Delta, base.checkpoint, 0),
-        PartShape::Full { digest } => (Shape::Full, 0, digest),
-    };
-    let Part { state, offset, length, rows, .. } = *part;
-    PartEntry { state, group, shape, base, offset, length, rows, digest }
+fn is_keyed<S: State>(state: &S) -> bool {
+    state.description().kind.is_keyed()
 }
 
 /// Where in a file something is wrong.
 enum Section<'s> {
     Head,
-    Part { state: &'s str, group: u16 },
+    Part { state: &'s str, group: u16, is_keyed: bool },
     Table,
 }
 
@@ -369,7 +375,10 @@ impl fmt::Display for Section<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Head => f.write_str("header, table and seal"),
-            Self::Part { state, group } => write!(f, "part of state {state}, key group {group}"),
+            Self::Part { state, group, is_keyed } => {
+                let whose = if *is_keyed { "key group" } else { "task" };
+                write!(f, "part of state {state}, {whose} {group}")
+            }
             Self::Table => f.write_str("state table"),
         }
     }

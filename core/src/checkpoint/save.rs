@@ -1,4 +1,4 @@
-//! Saves what a task has frozen: one file, durable before anybody is told of it.
+//! Saves what a task has frozen: durable before anybody is told of it.
 
 use alloc::vec;
 use core::fmt;
@@ -9,7 +9,7 @@ use crate::codec::Write;
 use crate::error::StateError;
 use crate::manifest::FileEntry;
 use crate::page::{BlockSize, FileHeader, FileKind, Portable};
-use crate::snapshot::{FrozenStates, WriteError};
+use crate::snapshot::{FrozenStates, Portion, WriteError};
 use crate::storage::{Failure, ObjectId, Storage};
 
 /// Where the snapshot of a task goes.
@@ -21,7 +21,7 @@ pub struct Target<'t> {
     pub operator: &'t str,
     /// What the checkpoint is taken for.
     pub barrier: &'t Barrier,
-    /// The number of the file, unique over all tasks of the checkpoint.
+    /// The number of the file, below 65,536 and unique over all tasks of the checkpoint.
     pub part: u32,
 }
 
@@ -36,12 +36,32 @@ pub fn save<B: Storage, E: StateError>(
     frozen: &FrozenStates<E>,
     wanted: &dyn Fn() -> bool,
 ) -> Result<Report, SaveFailure<B::Error, E>> {
-    let Target { job, operator, barrier, part } = target;
     let mut report = Report::default();
-    if !frozen.has_parts() {
-        report.add_states(barrier, None, &frozen.report_without_parts());
-        return Ok(report);
+    // What other tasks have as well goes to a file that the manifest need not name.
+    for (portion, part) in [(Portion::Own, target.part), (Portion::Copies, target.part | COPIES)] {
+        let Target { barrier, .. } = target;
+        if frozen.has_parts(portion) {
+            let target = Target { part, ..target };
+            save_portion(storage, target, frozen, portion, wanted, &mut report)?;
+        } else {
+            report.add_states(barrier, None, &frozen.report_without_parts(portion));
+        }
     }
+    Ok(report)
+}
+
+/// Set in the number of a file of copies; the others are numbered by task.
+const COPIES: u32 = 1 << 16;
+
+fn save_portion<B: Storage, E: StateError>(
+    storage: &mut B,
+    target: Target<'_>,
+    frozen: &FrozenStates<E>,
+    portion: Portion,
+    wanted: &dyn Fn() -> bool,
+    report: &mut Report,
+) -> Result<(), SaveFailure<B::Error, E>> {
+    let Target { job, operator, barrier, part } = target;
     if !wanted() {
         return Err(SaveFailure::Abandoned);
     }
@@ -52,18 +72,18 @@ pub fn save<B: Storage, E: StateError>(
     let mut buffer = vec![0; block.bytes()];
     let file = storage.create(id).map_err(SaveFailure::Storage)?;
     let out = Object { storage, file, wanted };
-    let saved =
-        frozen.save(header, operator, out, &mut buffer, Portable).map_err(|error| match error {
-            WriteError::Output(Stopped::Abandoned) => SaveFailure::Abandoned,
-            WriteError::Output(Stopped::Failed(failure)) => SaveFailure::Storage(failure),
-            WriteError::State(error) => SaveFailure::State(error),
-            error => SaveFailure::Type(alloc::format!("{error}")),
-        })?;
+    let saved = frozen.save(portion, header, operator, out, &mut buffer, Portable);
+    let saved = saved.map_err(|error| match error {
+        WriteError::Output(Stopped::Abandoned) => SaveFailure::Abandoned,
+        WriteError::Output(Stopped::Failed(failure)) => SaveFailure::Storage(failure),
+        WriteError::State(error) => SaveFailure::State(error),
+        error => SaveFailure::Type(alloc::format!("{error}")),
+    })?;
     let Object { storage, file, .. } = saved.out;
     storage.sync(file).map_err(SaveFailure::Storage)?;
     let entry = FileEntry { id, length: saved.seal.length, hash: saved.seal.hash };
     report.add_states(barrier, Some(entry), &saved.states);
-    Ok(report)
+    Ok(())
 }
 
 /// Why a snapshot was not written: the task declines the checkpoint.

@@ -16,6 +16,7 @@ use crate::codec::{Encoding, Reader};
 use crate::error::{Fault, Malformed};
 use crate::key::GROUPS_MAX;
 use crate::page::RestoreBudget;
+use crate::state::Kind;
 use crate::storage::ObjectId;
 
 impl Manifest {
@@ -114,19 +115,23 @@ impl Place<'_> {
             let name = input.text()?;
             let start = input.reader;
             let parallelism = input.number(1..=u16::MAX)?;
-            let states = input
-                .ascending(|input| self.state(input), |last, next| last.name.cmp(&next.name))?;
+            let states = input.ascending(
+                |input| self.state(parallelism, input),
+                |last, next| last.name.cmp(&next.name),
+            )?;
             // Sources are as many as the job has inputs; who shares keys has at least a group.
-            if !states.is_empty() && parallelism > self.key_groups {
+            if parallelism > self.key_groups && states.iter().any(is_keyed) {
                 return Err(start.fault(Fault::Range));
             }
             Ok(OperatorEntry { name, parallelism, states })
         })
     }
 
-    fn state(&self, input: &mut Input<'_>) -> Result<StateEntry, Malformed> {
+    fn state(&self, parallelism: u16, input: &mut Input<'_>) -> Result<StateEntry, Malformed> {
         let name = input.text()?;
         let kind = input.reader.byte()?;
+        let is_keyed = Kind::from_code(kind).is_none_or(Kind::is_keyed);
+        let groups = if is_keyed { self.key_groups } else { parallelism };
         let start = input.reader;
         let encoding =
             Encoding::from_code(input.reader.byte()?).ok_or(start.fault(Fault::Range))?;
@@ -134,13 +139,15 @@ impl Place<'_> {
         let (key, window) = (input.copied()?, input.copied()?);
         let (field, value) = (input.copied()?, input.copied()?);
         let schema = StateSchema { kind, encoding, ttl, key, window, field, value };
-        let chains =
-            input.ascending(|input| self.chain(input), |last, next| last.group.cmp(&next.group))?;
+        let chains = input.ascending(
+            |input| self.chain(groups, input),
+            |last, next| last.group.cmp(&next.group),
+        )?;
         Ok(StateEntry { name, schema, chains })
     }
 
-    fn chain(&self, input: &mut Input<'_>) -> Result<Chain, Malformed> {
-        let group = input.number(0..=self.key_groups - 1)?;
+    fn chain(&self, groups: u16, input: &mut Input<'_>) -> Result<Chain, Malformed> {
+        let group = input.number(0..=groups - 1)?;
         let start = input.reader;
         let parts = input.ascending(
             |input| self.part(&mut input.reader),
@@ -286,4 +293,8 @@ fn number(
     let start = *reader;
     let number = u16::try_from(reader.varint_u64()?).ok();
     number.filter(|number| allowed.contains(number)).ok_or(start.fault(Fault::Range))
+}
+
+fn is_keyed(state: &StateEntry) -> bool {
+    Kind::from_code(state.schema.kind).is_none_or(Kind::is_keyed)
 }

@@ -7,9 +7,9 @@ use core::fmt;
 use super::{PartEntry, SnapshotWriter, WriteError};
 use crate::codec::Write;
 use crate::error::StateError;
-use crate::key::KeyGroups;
+use crate::key::{KeyGroup, KeyGroups};
 use crate::page::{Checksum, FileHeader, Seal};
-use crate::state::{Cut, Description, Frozen, Shape, State, States, Visitor};
+use crate::state::{Cut, Description, Frozen, Kind, Shape, State, States, Visitor};
 
 /// Freezes every state of an operator: the synchronous part of a checkpoint.
 pub fn freeze<S: States>(
@@ -22,11 +22,40 @@ pub fn freeze<S: States>(
     Ok(frozen)
 }
 
+/// Which of the states of an operator.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Portion {
+    /// All of them.
+    All,
+    /// Those of which other tasks have equal copies, for a file that is dropped if one does.
+    Copies,
+    /// All but those.
+    Own,
+}
+
 /// The states of one operator, frozen.
 pub struct FrozenStates<E> {
     groups: KeyGroups,
     cut: Cut,
-    states: Vec<(Description, Box<dyn Frozen<Error = E>>)>,
+    states: Vec<FrozenState<E>>,
+}
+
+struct FrozenState<E> {
+    description: Description,
+    /// The groups that it has parts of, or the one of the task.
+    groups: KeyGroups,
+    frozen: Box<dyn Frozen<Error = E>>,
+}
+
+impl<E> FrozenState<E> {
+    fn is_in(&self, portion: Portion) -> bool {
+        let is_copy = self.description.kind == Kind::Broadcast && self.groups.total() > 1;
+        match portion {
+            Portion::All => true,
+            Portion::Copies => is_copy,
+            Portion::Own => !is_copy,
+        }
+    }
 }
 
 /// A snapshot file that was written.
@@ -73,15 +102,13 @@ impl<E: StateError> FrozenStates<E> {
 
     /// Returns the states with their descriptions.
     pub fn states(&self) -> impl Iterator<Item = (&Description, &dyn Frozen<Error = E>)> {
-        self.states.iter().map(|(description, frozen)| (description, &**frozen))
+        self.states.iter().map(|state| (&state.description, &*state.frozen))
     }
 
     /// Returns whether any group has something to write. If not, no file is needed.
-    pub fn has_parts(&self) -> bool {
-        self.states.iter().any(|(_, frozen)| {
-            self.groups
-                .iter()
-                .any(|group| matches!(frozen.shape(group), Shape::Full | Shape::Delta))
+    pub fn has_parts(&self, portion: Portion) -> bool {
+        self.portion(portion).any(|(_, FrozenState { groups, frozen, .. })| {
+            groups.iter().any(|group| matches!(frozen.shape(group), Shape::Full | Shape::Delta))
         })
     }
 
@@ -90,40 +117,42 @@ impl<E: StateError> FrozenStates<E> {
     /// # Panics
     ///
     /// If a group has something to write.
-    pub fn report_without_parts(&self) -> Vec<StateReport> {
-        assert!(!self.has_parts(), "what changed is written");
-        self.states
-            .iter()
-            .map(|(description, frozen)| {
-                let groups = self.groups.iter();
+    pub fn report_without_parts(&self, portion: Portion) -> Vec<StateReport> {
+        assert!(!self.has_parts(portion), "what changed is written");
+        self.portion(portion)
+            .map(|(_, FrozenState { description, groups, frozen })| {
+                let groups = groups.iter();
                 let groups = groups.map(|group| (group.index(), report(frozen.shape(group), None)));
                 StateReport { description: description.clone(), groups: groups.collect() }
             })
             .collect()
     }
 
-    /// Writes a snapshot file: state by state, group by group, in one pass.
+    /// Writes a snapshot file of a `portion`: state by state, group by group, in one pass.
     ///
     /// `buffer` holds one block. After an error the file is to be abandoned.
     pub fn save<W: Write, C: Checksum>(
         &self,
+        portion: Portion,
         header: FileHeader,
         operator: &str,
         out: W,
         buffer: &mut [u8],
         checksum: C,
     ) -> Result<Saved<W>, WriteError<W::Error, E>> {
-        let descriptions: Vec<&Description> = self.states.iter().map(|state| &state.0).collect();
         let total = self.groups.total();
-        let table = descriptions.into_iter();
+        let table = self.states.iter().map(|state| &state.description);
         let mut writer = SnapshotWriter::new(header, operator, total, table, out, buffer, checksum)
             .map_err(WriteError::Output)?;
         let (mut parts, mut states) = (Vec::new(), Vec::new());
         let base = self.cut.base.unwrap_or(0);
-        for (number, (description, frozen)) in self.states.iter().enumerate() {
-            let mut groups = Vec::with_capacity(self.groups.count());
-            for group in self.groups.iter() {
-                let part = writer.part(number as u16, description, &**frozen, group, base)?;
+        for (number, FrozenState { description, groups: owned, frozen }) in self.portion(portion) {
+            let mut groups = Vec::with_capacity(owned.count());
+            for group in owned.iter() {
+                // Equal copies are equal to the byte.
+                let place =
+                    if description.kind == Kind::Broadcast { KeyGroup::new(0) } else { group };
+                let part = writer.part(number, description, &**frozen, place, base)?;
                 parts.extend(part);
                 groups.push((group.index(), report(frozen.shape(group), part)));
             }
@@ -132,14 +161,20 @@ impl<E: StateError> FrozenStates<E> {
         let (seal, out) = writer.finish(&parts).map_err(WriteError::Output)?;
         Ok(Saved { seal, states, out })
     }
+
+    /// Returns the states of a portion with their numbers in the table.
+    fn portion(&self, portion: Portion) -> impl Iterator<Item = (u16, &FrozenState<E>)> {
+        (0..).zip(&self.states).filter(move |(_, state)| state.is_in(portion))
+    }
 }
 
 impl<E: StateError> Visitor<E> for FrozenStates<E> {
     type Stop = E;
 
     fn state<S: State<Error = E>>(&mut self, state: &mut S) -> Result<(), E> {
-        let frozen = state.freeze(&self.cut)?;
-        self.states.push((state.description().clone(), Box::new(frozen)));
+        let frozen = Box::new(state.freeze(&self.cut)?);
+        let (description, groups) = (state.description().clone(), state.groups());
+        self.states.push(FrozenState { description, groups, frozen });
         Ok(())
     }
 }

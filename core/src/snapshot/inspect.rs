@@ -90,7 +90,7 @@ impl Inspector {
 
     fn row(&self, op: Op, mut row: Reader<'_>) -> Result<(), Mismatch> {
         self.piece("key", &self.key, &mut row)?;
-        match (self.kind, op) {
+        match (self.kind.rows(), op) {
             (Kind::Value, Op::Put) => self.piece("value", &self.value, &mut row)?,
             (Kind::List, Op::Put) => {
                 for _ in 0..row.varint_u64().unwrap_or(0) {

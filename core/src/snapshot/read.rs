@@ -249,7 +249,7 @@ impl<'e> Tally<'e> {
         self.budget.fuel = spend(self.budget.fuel, 1, &reader)?;
         walk(expected.key, expected.encoding, &mut reader, &mut self.budget)?;
         let key = row.get(..row.len() - reader.len()).unwrap_or_default();
-        match (expected.kind, op) {
+        match (expected.kind.rows(), op) {
             (Kind::Value, Op::Put) => {
                 walk(expected.value, expected.encoding, &mut reader, &mut self.budget)?;
                 self.count(full, || xxh3_128(row));

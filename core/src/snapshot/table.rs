@@ -164,8 +164,8 @@ mod read {
             }
             let field = schema(reader)?;
             let value = schema(reader)?.ok_or(range)?;
-            let no_items = kind == Kind::List && value.view().fixed_len() == Some(0);
-            if no_items || field.is_some() != (kind == Kind::Map) {
+            let no_items = kind.rows() == Kind::List && value.view().fixed_len() == Some(0);
+            if no_items || field.is_some() != (kind.rows() == Kind::Map) {
                 return Err(range);
             }
             let parts = [Some(&key), field.as_ref(), Some(&value)];

@@ -140,7 +140,7 @@ fn save(texts: &mut Texts) -> Vec<u8> {
     let cut = Cut { checkpoint: 3, base: None, now: 0, watermark: 0 };
     let frozen = freeze(texts, KeyGroups::all(1), cut).unwrap();
     let mut buffer = vec![0; HEADER.block.bytes()];
-    frozen.save(HEADER, "demo", Vec::new(), &mut buffer, Portable).unwrap().out
+    frozen.save(Portion::All, HEADER, "demo", Vec::new(), &mut buffer, Portable).unwrap().out
 }
 
 fn load(bytes: &[u8]) -> Result<Texts, PartError<core::convert::Infallible, Never>> {

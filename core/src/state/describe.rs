@@ -12,7 +12,7 @@ pub const NAME_BYTES_MAX: usize = 128;
 /// The most states that one operator declares.
 pub const STATES_MAX: usize = 32_767;
 
-/// The kind of a state. Codes are format (docs/format.md 5.1); those of later kinds are reserved.
+/// The kind of a state. Codes are format (docs/format.md 5.1).
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 #[non_exhaustive]
 pub enum Kind {
@@ -24,6 +24,12 @@ pub enum Kind {
     Map,
     /// Timers per key.
     Timers,
+    /// A list of an operator, its items divided among the tasks.
+    Split,
+    /// A list of an operator; each task restores the items of all.
+    Union,
+    /// A map of an operator, the same in each task.
+    Broadcast,
 }
 
 impl Kind {
@@ -34,6 +40,9 @@ impl Kind {
             Self::List => 2,
             Self::Map => 3,
             Self::Timers => 4,
+            Self::Split => 5,
+            Self::Union => 6,
+            Self::Broadcast => 7,
         }
     }
 
@@ -44,8 +53,27 @@ impl Kind {
             2 => Some(Self::List),
             3 => Some(Self::Map),
             4 => Some(Self::Timers),
+            5 => Some(Self::Split),
+            6 => Some(Self::Union),
+            7 => Some(Self::Broadcast),
             _ => None,
         }
+    }
+
+    /// Returns the kind of keyed state whose rows look alike: that of lists or maps for what
+    /// belongs to an operator.
+    pub const fn rows(self) -> Self {
+        match self {
+            Self::Split | Self::Union => Self::List,
+            Self::Broadcast => Self::Map,
+            keyed => keyed,
+        }
+    }
+
+    /// Returns whether the state belongs to keys, and its parts to key groups; what belongs to an
+    /// operator has a part for each task.
+    pub const fn is_keyed(self) -> bool {
+        matches!(self, Self::Value | Self::List | Self::Map | Self::Timers)
     }
 }
 
@@ -56,6 +84,9 @@ impl fmt::Display for Kind {
             Self::List => "list",
             Self::Map => "map",
             Self::Timers => "timers",
+            Self::Split => "split list",
+            Self::Union => "union list",
+            Self::Broadcast => "broadcast map",
         })
     }
 }

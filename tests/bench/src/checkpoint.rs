@@ -5,7 +5,7 @@ use core::convert::Infallible;
 use holdwater::codec::Write;
 use holdwater::error::StateError;
 use holdwater::page::{BlockSize, FileHeader, FileKind, Portable};
-use holdwater::snapshot::{FrozenStates, freeze};
+use holdwater::snapshot::{FrozenStates, Portion, freeze};
 use holdwater::state::{Cut, State, States, Visitor};
 
 /// Freezes `state`: the part of a checkpoint that the owner waits for.
@@ -38,7 +38,7 @@ pub fn save<E: StateError>(frozen: &FrozenStates<E>) -> u64 {
         part: 0,
     };
     let mut buffer = vec![0; header.block.bytes()];
-    let saved = frozen.save(header, "bench", Nowhere(0), &mut buffer, Portable);
+    let saved = frozen.save(Portion::All, header, "bench", Nowhere(0), &mut buffer, Portable);
     saved.expect("the state can be written").out.0
 }
 

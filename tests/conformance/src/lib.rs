@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod keyed;
+pub mod operator;
 pub mod storage;
 
 #[doc(hidden)]

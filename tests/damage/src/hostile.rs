@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use holdwater::key::KeyGroups;
 use holdwater::manifest::{CheckpointId, Manifest};
 use holdwater::page::{BlockSize, FileHeader, HEADER_LEN, Portable, RestoreBudget};
-use holdwater::snapshot::{PartEntry, Snapshot, freeze};
+use holdwater::snapshot::{PartEntry, Portion, Snapshot, freeze};
 use holdwater::state::{Backend, Cut, Descriptor, Kind, Shape, State, States, TimeDomain, Visitor};
 use holdwater_heap::{Heap, HeapError};
 
@@ -107,7 +107,9 @@ fn digest<S: State<Error = HeapError>>(state: S) -> Option<u128> {
         part: 0,
     };
     let mut buffer = vec![0; BlockSize::SMALL.bytes()];
-    let saved = frozen.save(header, "one", Vec::new(), &mut buffer, Portable).expect("it is saved");
+    let saved = frozen
+        .save(Portion::All, header, "one", Vec::new(), &mut buffer, Portable)
+        .expect("it is saved");
     let mut snapshot = Snapshot::open(&saved.out[..], Portable).expect("it is opened");
     let parts = snapshot.parts().expect("it has an index");
     assert!(parts.len() <= 1, "rows lie in the group that they were loaded into");

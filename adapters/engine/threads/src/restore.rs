@@ -44,7 +44,7 @@ pub fn load_states<B: Storage + Clone, S: States>(
             LoadFailure::NoSuchState { operator, state } => {
                 EngineError::NoSuchState { operator, state, id }
             }
-            LoadFailure::NotCleared(error) => EngineError::Store { error: Box::new(error) },
+            LoadFailure::NotSettled(error) => EngineError::Store { error: Box::new(error) },
             LoadFailure::OtherKind { operator, state, kind } => {
                 EngineError::OtherKind { operator, state, kind }
             }

@@ -9,3 +9,9 @@ mod deltas {
 
     holdwater_conformance::row_deltas!(Bytes::in_memory);
 }
+
+mod operator {
+    use holdwater_bytes::Bytes;
+
+    holdwater_conformance::operator!(Bytes::in_memory);
+}

@@ -9,3 +9,9 @@ mod deltas {
 
     holdwater_conformance::row_deltas!(Heap::new);
 }
+
+mod operator {
+    use holdwater_heap::Heap;
+
+    holdwater_conformance::operator!(Heap::new);
+}

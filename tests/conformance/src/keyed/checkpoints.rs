@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use holdwater::error::StateError;
 use holdwater::key::KeyGroup;
 use holdwater::page::{BlockSize, FileHeader, FileKind, Portable};
-use holdwater::snapshot::{FrozenStates, GroupReport, PartEntry, Snapshot};
+use holdwater::snapshot::{FrozenStates, GroupReport, PartEntry, Portion, Snapshot};
 use holdwater::state::{
     Cut, Description, Output, OutputFailed, RowWriter, Shape, State, States, Visitor,
 };
@@ -50,17 +50,18 @@ impl Checkpoints {
     /// Writes what was frozen, through a file: it can be loaded from now on.
     pub fn save<E: StateError>(&mut self, frozen: &FrozenStates<E>) {
         let cut = *frozen.cut();
-        let reports = if frozen.has_parts() {
+        let reports = if frozen.has_parts(Portion::All) {
             let block = BlockSize::SMALL;
             let (kind, checkpoint, part) = (FileKind::Snapshot, cut.checkpoint, 0);
             let header = FileHeader { kind, block, job: 1, checkpoint, epoch: 1, attempt: 1, part };
             let mut buffer = vec![0; block.bytes()];
-            let saved = frozen.save(header, "operator", Vec::new(), &mut buffer, Portable);
+            let saved =
+                frozen.save(Portion::All, header, "operator", Vec::new(), &mut buffer, Portable);
             let saved = saved.unwrap_or_else(|error| panic!("{error}"));
             self.files.push(saved.out);
             saved.states
         } else {
-            frozen.report_without_parts()
+            frozen.report_without_parts(Portion::All)
         };
         let base = cut.base.and_then(|base| self.taken.get(&base)).cloned().unwrap_or_default();
         let taken = self.taken.entry(cut.checkpoint).or_default();

@@ -38,7 +38,7 @@ pub fn a_delta_follows_a_change_of_tasks<B: Backend>(run: &Run<B>) {
         let cut = checkpoints.cut(base);
         for (groups, states) in &mut job.tasks {
             let frozen = snapshot::freeze(states, *groups, cut).unwrap();
-            assert!(!frozen.has_parts(), "{tasks} tasks");
+            assert!(!frozen.has_parts(snapshot::Portion::All), "{tasks} tasks");
         }
         job.write(1);
         job.checkpoint_on(base, &mut checkpoints);

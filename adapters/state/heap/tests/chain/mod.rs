@@ -6,7 +6,7 @@ use std::sync::Arc;
 use holdwater::error::StateError;
 use holdwater::key::KeyGroups;
 use holdwater::page::{BlockSize, FileHeader, FileKind, Portable};
-use holdwater::snapshot::{FrozenStates, GroupReport, PartEntry, Snapshot, freeze};
+use holdwater::snapshot::{FrozenStates, GroupReport, PartEntry, Portion, Snapshot, freeze};
 use holdwater::state::{Cut, State, States, Visitor};
 
 /// An operator with one state.
@@ -57,7 +57,8 @@ pub(crate) fn save<E: StateError>(
         part: 0,
     };
     let mut buffer = vec![0; header.block.bytes()];
-    let saved = frozen.save(header, "test", Vec::new(), &mut buffer, Portable).unwrap();
+    let saved =
+        frozen.save(Portion::All, header, "test", Vec::new(), &mut buffer, Portable).unwrap();
     let file = Arc::new(saved.out);
     let mut chains = BTreeMap::new();
     for (group, report) in &saved.states[0].groups {
