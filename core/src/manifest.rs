@@ -216,12 +216,12 @@ impl StateEntry {
         PartEntry { state, group, shape, base, offset, length, rows, digest }
     }
 
-    /// Returns how many copies of a broadcast map there are: more than one is a bug of its operator.
+    /// Returns how many copies of a broadcast map there are: more than one is a bug.
     pub fn copies(&self) -> usize {
         let parts = self.chains.iter().filter(|_| self.is_broadcast());
         parts
             .filter_map(|chain| chain.parts.first())
-            .map(|part| part.place())
+            .map(Part::place)
             .collect::<BTreeSet<_>>()
             .len()
     }

@@ -121,7 +121,7 @@ pub fn every_kind_is_restored_at_the_same_parallelism<B: Backend>(make: Make<B>)
     }
 }
 
-/// 186: what is frozen stays as it was; 187: dropping it changes nothing.
+/// 186, 187: what is frozen stays as it was; dropping it changes nothing.
 pub fn a_checkpoint_does_not_see_later_changes<B: Backend>(make: Make<B>) {
     let mut fleet = filled(make, 2);
     let frozen = fleet.freeze();

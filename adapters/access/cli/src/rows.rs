@@ -15,7 +15,7 @@ use holdwater::storage::ObjectId;
 use holdwater_files::Files;
 
 use crate::directory::Object;
-use crate::verify::{Damage, in_part, index_entry, part_in_words};
+use crate::verify::{Damage, in_part, part_in_words};
 
 /// What a state holds of its keys, by their encoding.
 pub(crate) type Rows = BTreeMap<Vec<u8>, Row>;
@@ -50,7 +50,7 @@ impl Types {
         if schema.ttl != 0 || !schema.window.is_empty() {
             return Err(Malformed::new(Fault::Version, 0));
         }
-        let field = match kind {
+        let field = match kind.rows() {
             Kind::Timers => Some(StoredSchema::leaf(Leaf::I64)),
             Kind::Map => Some(StoredSchema::parse(&schema.field)?),
             _ => None,
@@ -92,7 +92,8 @@ impl<'m> Parts<'m> {
     pub(crate) fn read(&mut self, chain: &Chain) -> Result<Rows, Damage> {
         let mut rows = Rows::new();
         for part in &chain.parts {
-            let section = part_in_words(&self.state.name, chain.group);
+            let kind = self.state.schema.kind;
+            let section = part_in_words(&self.state.name, kind, chain.group);
             let identity = Malformed::new(Fault::Identity, part.offset);
             let Some(snapshot) = self.snapshots.get_mut(&part.file) else {
                 return Err(Damage::new(part.file, section, identity));
@@ -109,7 +110,7 @@ impl<'m> Parts<'m> {
             }) {
                 return Err(Damage::new(part.file, section, identity));
             }
-            let entry = index_entry(chain.group, part);
+            let entry = self.state.index_entry(chain.group, part);
             let (types, fresh) = (&self.types, entry.shape == Shape::Full);
             snapshot
                 .rows::<Infallible>(entry, |change| apply(change, types, fresh, &mut rows))
@@ -151,7 +152,7 @@ fn apply(
     let mut reader = Reader::new(change.row);
     let key = types.piece(types.key.view(), &mut reader)?;
     let twice = || Err(Malformed::new(Fault::Duplicate, 0).into());
-    match (types.kind, change.op) {
+    match (types.kind.rows(), change.op) {
         (Kind::Value, Op::Put) => {
             let old = rows.insert(key, Row::Value(reader.rest().to_vec()));
             if fresh && old.is_some() {

@@ -13,7 +13,7 @@ use holdwater::manifest::Manifest;
 use holdwater_files::Files;
 
 pub(crate) use self::damage::Damage;
-pub(crate) use self::data::{in_part, index_entry, part_in_words};
+pub(crate) use self::data::{in_part, part_in_words};
 use crate::arguments;
 use crate::checkpoint::{Named, named};
 use crate::directory::open;

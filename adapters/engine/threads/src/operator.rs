@@ -4,6 +4,7 @@ use std::error::Error;
 
 use crossbeam_channel::Sender;
 use holdwater::key::KeyGroups;
+use holdwater::operator::Task;
 use holdwater::state::States;
 
 use crate::message::Message;
@@ -60,6 +61,14 @@ pub struct Subtask {
     pub subtasks: u16,
     /// The groups whose keys it gets.
     pub groups: KeyGroups,
+}
+
+impl Subtask {
+    /// Returns it as the task that operator state is opened for
+    /// ([`Split`](holdwater::operator::Split) and others).
+    pub const fn task(&self) -> Task {
+        Task::new(self.index, self.subtasks)
+    }
 }
 
 /// Takes the results of one subtask to the sink.

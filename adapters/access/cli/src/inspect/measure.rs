@@ -37,8 +37,12 @@ impl Size {
     /// Measures a state.
     pub(super) fn of_state(state: &StateEntry) -> Self {
         let mut size = Self::default();
-        for more in state.chains.iter().map(Self::of_chain) {
-            size.add(more);
+        let mut seen = BTreeSet::new();
+        for chain in &state.chains {
+            // Tasks share the part of a copy that they have in common.
+            if chain.parts.iter().any(|part| seen.insert((part.file, part.offset))) {
+                size.add(Self::of_chain(chain));
+            }
         }
         size
     }

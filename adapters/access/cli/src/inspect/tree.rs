@@ -94,7 +94,9 @@ fn operator(
     }
     for (state, size) in operator.states.iter().zip(&sizes) {
         writeln!(out)?;
-        self::state(state, size, key_groups, paint, out)?;
+        let is_keyed = Kind::from_code(state.schema.kind).is_none_or(Kind::is_keyed);
+        let groups = if is_keyed { (key_groups, "group") } else { (parallelism, "task") };
+        self::state(state, size, groups, paint, out)?;
     }
     Ok(())
 }
@@ -102,7 +104,7 @@ fn operator(
 fn state(
     state: &StateEntry,
     size: &Size,
-    key_groups: u16,
+    (groups, group): (u16, &str),
     paint: Paint,
     out: &mut impl Write,
 ) -> io::Result<()> {
@@ -114,23 +116,22 @@ fn state(
     }
     let rows = rows_in_words(size);
     let (parts, files) = (counted(size.parts, "part"), counted(size.files.len() as u64, "file"));
-    let (groups, bytes) = (state.chains.len(), size_in_words(size.bytes));
-    writeln!(out, "    {rows} in {groups} of {key_groups} groups; {bytes} in {parts} of {files}")?;
-    let spread =
-        Spread::of(state.chains.iter().map(|chain| Size::of_chain(chain).bytes), key_groups);
+    let (held, bytes) = (state.chains.len(), size_in_words(size.bytes));
+    writeln!(out, "    {rows} in {held} of {groups} {group}s; {bytes} in {parts} of {files}")?;
+    let spread = Spread::of(state.chains.iter().map(|chain| Size::of_chain(chain).bytes), groups);
     writeln!(
         out,
-        "    per group: min {}, median {}, max {}, which is {:.1} times the mean",
+        "    per {group}: min {}, median {}, max {}, which is {:.1} times the mean",
         size_in_words(spread.min),
         size_in_words(spread.median),
         size_in_words(spread.max),
         spread.skew
     )?;
-    for (group, size) in largest(state, LARGEST) {
+    for (number, size) in largest(state, LARGEST) {
         let (bytes, bar) = (size_in_words(size.bytes), bar(size.bytes, spread.max));
         writeln!(
             out,
-            "    group {group:>5}  {bytes:>9}  {bar:<BAR_WIDTH$}  {}",
+            "    {group} {number:>5}  {bytes:>9}  {bar:<BAR_WIDTH$}  {}",
             rows_in_words(&size)
         )?;
     }
@@ -189,7 +190,7 @@ pub(super) fn schema_in_words(schema: &StateSchema) -> String {
     };
     let mut text = words(&schema.key);
     let value = words(&schema.value);
-    match Kind::from_code(schema.kind) {
+    match Kind::from_code(schema.kind).map(Kind::rows) {
         Some(Kind::List) => text.push_str(&format!(" -> [{value}]")),
         Some(Kind::Map) if value == "()" => {
             text.push_str(&format!(" -> set of {}", words(&schema.field)));

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 
 use holdwater::codec::{Encoding, Reader};
 use holdwater::error::{Fault, Malformed};
-use holdwater::manifest::{FileEntry, Manifest, Part, PartShape};
+use holdwater::manifest::{FileEntry, Manifest, Part};
 use holdwater::page::{FileKind, HEADER_LEN, Pages, Portable, ReadAt, ReadError, SectionKind};
 use holdwater::schema::{Budget, Schema, walk};
 use holdwater::snapshot::{PartEntry, PartError, Snapshot, StateTable};
@@ -117,7 +117,10 @@ impl Checked {
         if let Some(Content { table, parts: Some(parts), .. }) = &self.content {
             let name = |part: &PartEntry| {
                 let state = table.states.get(usize::from(part.state));
-                part_in_words(state.map_or("?", |state| &state.name), part.group)
+                {
+                    let kind = state.map_or(0, |state| state.kind.code());
+                    part_in_words(state.map_or("?", |state| &state.name), kind, part.group)
+                }
             };
             sections.extend(parts.iter().map(|part| (part.offset, name(part))));
         }
@@ -171,7 +174,7 @@ impl Checked {
             match read {
                 Ok(loaded) => self.rows += loaded.rows,
                 Err(error) => {
-                    let section = part_in_words(&state.name, part.group);
+                    let section = part_in_words(&state.name, state.kind.code(), part.group);
                     self.damages.push(in_part(id, &section, error));
                 }
             }
@@ -206,9 +209,12 @@ impl Checked {
                 break;
             }
             if let Some(parts) = &content.parts
-                && !parts.contains(&index_entry(group, part))
+                && !parts.contains(&state.index_entry(group, part))
             {
-                damages.push(identity(&part_in_words(&state.name, group), part.offset));
+                damages.push(identity(
+                    &part_in_words(&state.name, state.schema.kind, group),
+                    part.offset,
+                ));
             }
         }
         damages
@@ -217,23 +223,15 @@ impl Checked {
 
 /// Names the parts that a manifest says lie in a file, by where they begin.
 pub(super) fn hints(manifest: &Manifest, file: ObjectId) -> impl Iterator<Item = (u64, String)> {
-    parts_in(manifest, file)
-        .map(|(_, state, group, part)| (part.offset, part_in_words(&state.name, group)))
+    parts_in(manifest, file).map(|(_, state, group, part)| {
+        (part.offset, part_in_words(&state.name, state.schema.kind, group))
+    })
 }
 
-/// Returns what the index of a file says of a part, by what the manifest says.
-pub(crate) fn index_entry(group: u16, part: &Part) -> PartEntry {
-    let (shape, base, digest) = match part.shape {
-        PartShape::Delta { base } => (Shape::Delta, base.checkpoint, 0),
-        PartShape::Full { digest } => (Shape::Full, 0, digest),
-    };
-    let Part { state, offset, length, rows, .. } = *part;
-    PartEntry { state, group, shape, base, offset, length, rows, digest }
-}
-
-/// Names a part.
-pub(crate) fn part_in_words(state: &str, group: u16) -> String {
-    format!("part of state {state}, key group {group}")
+/// Names a part: of a key group, or of a task where the state is an operator's.
+pub(crate) fn part_in_words(state: &str, kind: u8, group: u16) -> String {
+    let is_keyed = Kind::from_code(kind).is_none_or(Kind::is_keyed);
+    format!("part of state {state}, {} {group}", if is_keyed { "key group" } else { "task" })
 }
 
 /// Says what is wrong with a part.
