@@ -216,7 +216,7 @@ impl StateEntry {
         PartEntry { state, group, shape, base, offset, length, rows, digest }
     }
 
-    /// Returns how many copies of a broadcast map there are: more than one is a bug.
+    /// Returns how many copies of a broadcast map there are: more than one is a bug in it.
     pub fn copies(&self) -> usize {
         let parts = self.chains.iter().filter(|_| self.is_broadcast());
         parts

@@ -2,8 +2,8 @@
 //! or the rules that it applies to every record.
 //!
 //! Each task has its own copy of each state. When the number of tasks changes, a [`Split`] list is
-//! divided anew, of a [`Union`] list each task gets the items of all, and a [`Broadcast`] map is the
-//! same everywhere. They are held by the same stores as keyed state, in one of a single key group,
+//! divided anew, of a [`Union`] list each task gets the items of all, and a [`Broadcast`] map is
+//! the same everywhere. They are held by the stores of keyed state, in one of a single key group,
 //! so freezing them copies nothing and what did not change is not written again.
 //!
 //! ```

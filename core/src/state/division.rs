@@ -19,7 +19,7 @@ impl Division {
         Self { tasks, start: 0 }
     }
 
-    /// Returns the ranks of the first of `items` items that task `index` of `tasks` gets, and of the
+    /// Returns the ranks of the first of `items` items that task `index` of `tasks` gets and of the
     /// first behind them. Each task asks once for each list, in the same order.
     pub fn share(&mut self, items: u64, index: u16, tasks: u16) -> (u64, u64) {
         let (each, over) = (items / u64::from(tasks), items % u64::from(tasks));

@@ -1,8 +1,8 @@
 //! What every store must do for the state of operators.
 //!
-//! A store's tests are one line: `operator!(Heap::new);`. Each behaviour is shown on tasks that take
-//! checkpoints through the coordinator, and are restored from its manifests; the numbers are those
-//! of docs/conformance.md.
+//! A store's tests are one line: `operator!(Heap::new);`. Each behaviour is shown on tasks that
+//! take checkpoints through the coordinator, and are restored from its manifests; the numbers are
+//! those of docs/conformance.md.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
