@@ -14,10 +14,10 @@ use crate::state::Kind;
 
 /// Returns the chains that a task reads of a state, ascending by group.
 ///
-/// Of keyed state those of the `groups` it owns: a task that may have to assign keys to groups anew
-/// reads [`KeyGroups::all`] and keeps its own. Of operator state, where `groups` is the share of the
-/// task among those of today and `tasks` wrote the checkpoint: the list of each task where items may
-/// move; of a broadcast map the copy of one of them, counted around.
+/// Of keyed state those of the `groups` it owns; a task that may have to assign keys to groups anew
+/// reads [`KeyGroups::all`] and keeps its own. Of operator state, where `groups` is the share of a
+/// task among those of today and `tasks` wrote the checkpoint: the list of each task where items
+/// may move; of a broadcast map the copy of one of them, counted around.
 pub fn chains(state: &StateEntry, groups: KeyGroups, tasks: u16) -> &[Chain] {
     let (index, today) = (groups.first(), groups.total());
     match Kind::from_code(state.schema.kind) {
