@@ -7,6 +7,7 @@
 mod accumulate;
 mod describe;
 mod division;
+mod join;
 mod rows;
 mod states;
 mod timers;
@@ -303,6 +304,19 @@ pub trait Map<K: Key, F: Key, V: Data>: State {
 
     /// Drops all fields of the key.
     fn remove_all(&mut self, at: At<'_, K>) -> Result<(), Self::Error>;
+
+    /// Moves the fields of `sources` to `target`, in order, and drops the sources: for windows that
+    /// join. All are windows of one key. Of a field that is there, `combine` makes one value.
+    ///
+    /// When it fails, some fields may have moved, and none is lost.
+    fn merge(
+        &mut self,
+        target: At<'_, K>,
+        sources: &[At<'_, K>],
+        combine: impl FnMut(&mut V, V),
+    ) -> Result<(), Self::Error> {
+        join::maps(self, target, sources, combine)
+    }
 
     /// Visits every key of `group`, in no particular order.
     fn keys(

@@ -96,7 +96,9 @@ impl<A: Key, B: Key> Key for (A, B) {
 }
 
 /// A key inside a window: routed by the key alone, so all windows of a key stay together.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Schema, Serialize)]
+#[derive(
+    Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Schema, Serialize,
+)]
 pub struct In<K, W> {
     /// The key.
     pub key: K,

@@ -1,7 +1,9 @@
 //! Timers per key: a set of (time, key), in the snapshot like a map from times to nothing.
 
+use core::ops::ControlFlow;
+
 use super::State;
-use crate::key::{At, Key};
+use crate::key::{At, Key, KeyGroup};
 
 /// Which time a timer waits for.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -29,7 +31,15 @@ pub trait Timers<K: Key>: State {
     /// Deletes a timer; returns whether it was there.
     fn delete(&mut self, at: At<'_, K>, time: i64) -> Result<bool, Self::Error>;
 
-    /// Returns the earliest time at which a timer is due.
+    /// Visits every timer of `group`, in no particular order.
+    fn visit(
+        &self,
+        group: KeyGroup,
+        visit: impl FnMut(&K, i64) -> ControlFlow<()>,
+    ) -> Result<(), Self::Error>;
+
+    /// Returns the earliest time at which a timer is due: when to look again, and for timers of the
+    /// time of processing the one alarm to be set.
     fn next(&self) -> Result<Option<i64>, Self::Error>;
 
     /// Takes out the earliest timer due at `now` or before, ordered by time, then by encoded key.

@@ -106,6 +106,7 @@ macro_rules! keyed {
                 dropped_lists_leave_no_row,
                 lists_of_windows_join,
                 a_list_joined_with_itself_stays_as_it_is,
+                a_list_that_moved_grows_on,
                 pushes_and_replacements_take_effect_in_order,
                 a_visit_of_items_ends_early,
                 keys_with_a_list_are_listed_once,
@@ -123,6 +124,8 @@ macro_rules! keyed {
                 an_absent_map_has_no_entries,
                 keys_with_a_map_are_listed_once,
                 dropping_a_map_drops_its_fields_alone,
+                maps_of_windows_join,
+                large_maps_join,
                 a_visit_of_entries_ends_early,
                 cleared_maps_are_gone;
             reducing:

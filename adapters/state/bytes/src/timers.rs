@@ -62,6 +62,14 @@ impl<T: ByteTable, K: Key> Timers<K> for Rows<T, K, Time> {
         Ok(found)
     }
 
+    fn visit(
+        &self,
+        group: KeyGroup,
+        mut visit: impl FnMut(&K, i64) -> ControlFlow<()>,
+    ) -> Result<(), BytesError<T::Error>> {
+        self.each(&layout::group(group), |row, _| Ok(visit(&self.layout.key(row.key)?, row.time)))
+    }
+
     fn next(&self) -> Result<Option<i64>, BytesError<T::Error>> {
         Ok(self.earliest()?.map(|timer| timer.time))
     }

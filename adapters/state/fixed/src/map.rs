@@ -111,6 +111,30 @@ where
         Ok(())
     }
 
+    /// Needs no room: a row moves out before it moves in.
+    fn merge(
+        &mut self,
+        target: At<'_, K>,
+        sources: &[At<'_, K>],
+        mut combine: impl FnMut(&mut V, V),
+    ) -> Result<(), FixedError> {
+        let joined = K::own(target.view());
+        for source in sources.iter().filter(|source| !joined.is(source.view())) {
+            while let Some(place) = self.find(*source).next() {
+                let moved = self.table.row(place).content.clone();
+                self.remove_rows(source.group(), place..place + 1);
+                match self.find_field(target, moved.field.view()) {
+                    Ok(place) => {
+                        combine(&mut self.table.row_mut(place).content.value, moved.value);
+                        self.touch(target.group());
+                    }
+                    Err(place) => self.insert(place, target, moved),
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn keys(
         &self,
         group: KeyGroup,

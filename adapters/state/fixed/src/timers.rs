@@ -1,6 +1,6 @@
 use core::cmp::Ordering;
 use core::convert::Infallible;
-use core::ops::Range;
+use core::ops::{ControlFlow, Range};
 
 use holdwater::codec::{EncodeError, Encoding, Reader, Write, encode};
 use holdwater::error::Fault;
@@ -43,6 +43,19 @@ impl<K: Key, const N: usize, const G: usize> Timers<K> for Rows<K, Time, N, G> {
         let found = !places.is_empty();
         self.remove_rows(at.group(), places);
         Ok(found)
+    }
+
+    fn visit(
+        &self,
+        group: KeyGroup,
+        mut visit: impl FnMut(&K, i64) -> ControlFlow<()>,
+    ) -> Result<(), FixedError> {
+        let mut rows = self.table.rows(0..self.table.len());
+        let _ = rows.try_for_each(|row| match row.content.group == group {
+            true => visit(&row.key, row.content.time),
+            false => ControlFlow::Continue(()),
+        });
+        Ok(())
     }
 
     fn next(&self) -> Result<Option<i64>, FixedError> {

@@ -4,7 +4,7 @@
 use std::ops::ControlFlow;
 
 use holdwater::error::{ErrorKind, StateError};
-use holdwater::key::{At, KeyGroup, KeyGroups};
+use holdwater::key::{At, In, KeyGroup, KeyGroups};
 use holdwater::state::{
     Backend, Change, Descriptor, Form, List, LoadError, Map, Op, Reducing, State, TimeDomain,
     Timers, Value,
@@ -147,4 +147,16 @@ fn a_table_of_one_row_holds_one() {
     state.push(at(2), 2).unwrap();
     assert_eq!((items(&state, 1), items(&state, 2)), (vec![], vec![2]));
     assert!(state.bytes() > 0);
+}
+
+#[test]
+fn maps_of_a_full_state_join_without_room() {
+    let mut map = store().map(Descriptor::<In<u32, u8>, (u8, u64)>::new("map")).unwrap();
+    for (window, field) in [(1, 1), (2, 1), (2, 2)] {
+        map.put(at(0).within(window), field, 5).unwrap();
+    }
+    map.merge(at(0).within(3), &[at(0).within(2)], |old, new| *old += new).unwrap();
+    map.merge(at(0).within(3), &[at(0).within(1)], |old, new| *old += new).unwrap();
+    assert_eq!(*map.get(at(0).within(3), 1).unwrap().unwrap(), 10);
+    assert_eq!(map.len(at(0).within(3)), Ok(2));
 }

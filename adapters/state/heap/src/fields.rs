@@ -143,6 +143,23 @@ impl<F: Key, C: Cell> Fields<F, C> {
         true
     }
 
+    /// Writes the fields of `other` too; of those that are here already, `combine` makes one value.
+    pub(crate) fn absorb(
+        &mut self,
+        other: &Self,
+        touch: &mut Touch,
+        mut combine: impl FnMut(&mut C::Value, C::Value),
+    ) {
+        let _ = other.each(|field, value| {
+            let insert = |value: C::Value, touch: &mut Touch| (C::new(value, touch), ());
+            let edit = |value: C::Value, cell: &mut C, touch: &mut Touch| {
+                cell.edit(touch, |old| combine(old, value));
+            };
+            self.write(field.view(), touch, value.clone(), insert, edit);
+            ControlFlow::Continue(())
+        });
+    }
+
     pub(crate) fn each(
         &self,
         mut visit: impl FnMut(&F, &C::Value) -> ControlFlow<()>,

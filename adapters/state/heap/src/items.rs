@@ -74,6 +74,17 @@ impl<V: Data> Items<V> {
         }
     }
 
+    /// Begins a new row with what another row held: of which no base knows.
+    pub(crate) fn take_over(&mut self, touch: &mut Touch) {
+        self.history.clear();
+        touch.meter.owned += self.bytes.cast_signed();
+    }
+
+    /// Pushes the items of another list.
+    pub(crate) fn absorb(&mut self, other: &Self, touch: &mut Touch) {
+        other.slices(0).into_iter().flatten().for_each(|item| self.push(item.clone(), touch));
+    }
+
     /// Drops the items from `count` on.
     pub(crate) fn truncate(&mut self, count: u64, touch: &mut Touch) {
         let gone: usize = self

@@ -14,7 +14,7 @@ use crate::error::HeapError;
 use crate::frozen::HeapFrozen;
 use crate::held::{Held, located, state};
 use crate::items::Items;
-use crate::row::{Payload, Row, Touch};
+use crate::row::{Payload, Row};
 use crate::table::Table;
 
 /// A growing list of items per key, on the heap.
@@ -155,21 +155,18 @@ impl<K: Key, V: Data> List<K, V> for HeapList<K, V> {
         if taken.is_empty() {
             return Ok(());
         }
-        let moved = |items: &mut Items<V>, touch: &mut Touch| {
-            let slices = taken.iter().flat_map(|taken| taken.slices(0));
-            slices.flatten().for_each(|item| items.push(item.clone(), touch));
-        };
         self.table.write_admitted(
             target,
-            moved,
-            |moved, touch| {
-                let mut items = Items::new();
-                moved(&mut items, touch);
+            taken.into_iter(),
+            |mut taken, touch| {
+                let mut items = taken.next().expect("there is a source with items");
+                items.take_over(touch);
+                taken.for_each(|taken| items.absorb(&taken, touch));
                 (items, ())
             },
-            |moved, items, touch| {
+            |taken, items, touch| {
                 items.note(touch);
-                moved(items, touch);
+                taken.for_each(|taken| items.absorb(&taken, touch));
             },
         )
     }

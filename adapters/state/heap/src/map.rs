@@ -124,6 +124,15 @@ impl<K: Key, F: Key, V: Data> Map<K, F, V> for HeapMap<K, F, V> {
         Ok(())
     }
 
+    fn merge(
+        &mut self,
+        target: At<'_, K>,
+        sources: &[At<'_, K>],
+        combine: impl FnMut(&mut V, V),
+    ) -> Result<(), HeapError> {
+        either!(&mut self.rows, table => table.merge(target, sources, combine))
+    }
+
     fn keys(
         &self,
         group: KeyGroup,
@@ -183,6 +192,30 @@ impl<K: Key, F: Key, C: Cell> MapTable<K, F, C> {
             self.0.remove(at);
         }
         true
+    }
+
+    /// Moves fields from `sources` to `target`: all of them, once there is memory to begin.
+    fn merge(
+        &mut self,
+        target: At<'_, K>,
+        sources: &[At<'_, K>],
+        mut combine: impl FnMut(&mut C::Value, C::Value),
+    ) -> Result<(), HeapError> {
+        self.0.admit()?;
+        let joined = K::own(target.view());
+        for source in sources.iter().filter(|source| !joined.is(source.view())) {
+            let Some(moved) = self.0.remove(*source) else { continue };
+            self.0.write_admitted(
+                target,
+                (moved, &mut combine),
+                |(moved, _), touch| {
+                    touch.meter.owned += moved.bytes().cast_signed();
+                    (moved, ())
+                },
+                |(moved, combine), fields, touch| fields.absorb(&moved, touch, combine),
+            )?;
+        }
+        Ok(())
     }
 
     /// Gives `input` to `edit` where the field is there, else to `insert`; tells whether it is new.

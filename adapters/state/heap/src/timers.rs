@@ -119,6 +119,15 @@ impl<K: Key> Timers<K> for HeapTimers<K> {
         Ok(true)
     }
 
+    fn visit(
+        &self,
+        group: KeyGroup,
+        mut visit: impl FnMut(&K, i64) -> ControlFlow<()>,
+    ) -> Result<(), HeapError> {
+        let _ = self.table.0.each(group, |row| row.payload.each(|time, ()| visit(&row.key, *time)));
+        Ok(())
+    }
+
     fn next(&self) -> Result<Option<i64>, HeapError> {
         Ok(self.order.first_key_value().map(|((time, _), _)| *time))
     }

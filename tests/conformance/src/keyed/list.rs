@@ -161,6 +161,29 @@ pub fn a_list_joined_with_itself_stays_as_it_is<B: Backend>(run: &Run<B>) {
     assert_eq!(items(&state.0, at), [1, 2, 3]);
 }
 
+/// 19: a list that moves to where nothing is grows there as it did.
+pub fn a_list_that_moved_grows_on<B: Backend>(run: &Run<B>) {
+    let mut state = open!(run, In<u64, u8>, String);
+    let (from, to) = (run.at::<u64>(1).within(1), run.at::<u64>(1).within(2));
+    let mut expected = Vec::new();
+    for round in 0..4 {
+        for item in 0..40 {
+            state.push(from, format!("{round}/{item}")).unwrap();
+            expected.push(format!("{round}/{item}"));
+        }
+        state.turn();
+        state.merge(to, &[from]).unwrap();
+        state.turn();
+        assert_eq!(items(&state.0, to), expected);
+        assert_eq!(rows(&state.0), 1);
+        state.push(to, "here".into()).unwrap();
+        expected.push("here".into());
+        state.merge(from, &[to]).unwrap();
+    }
+    state.turn();
+    assert_eq!(items(&state.0, from), expected);
+}
+
 /// 21: pushing, setting and dropping take effect in the order in which they are called.
 pub fn pushes_and_replacements_take_effect_in_order<B: Backend>(run: &Run<B>) {
     let mut state = open!(run, u64, u64);

@@ -247,3 +247,58 @@ pub fn cleared_maps_are_gone<B: Backend>(run: &Run<B>) {
     state.turn();
     assert_eq!(rows(&state.0), 1);
 }
+
+/// 19, 54: the maps of windows join: fields move, and of one that is in several a value is made, in
+/// order.
+pub fn maps_of_windows_join<B: Backend>(run: &Run<B>) {
+    let mut state = open!(run, In<String, u8>, String, String);
+    let at = |window| run.at::<String>("key").within(window);
+    for (window, fields) in [(1, &["a", "b"][..]), (2, &["b", "c"]), (3, &["c", "a", "d"])] {
+        for field in fields {
+            state.put(at(window), field, format!("{field}{window}")).unwrap();
+        }
+    }
+    state.turn();
+    let append = |old: &mut String, new: String| old.push_str(&new);
+    state.merge(at(1), &[at(2), at(1), at(3), at(2)], append).unwrap();
+    state.turn();
+    let expected = [("a", "a1a3"), ("b", "b1b2"), ("c", "c2c3"), ("d", "d3")];
+    let expected = expected.map(|(field, text)| (field.to_owned(), text.to_owned()));
+    assert_eq!(entries(&state.0, at(1)), BTreeMap::from(expected.clone()));
+    assert_eq!(rows(&state.0), 1);
+    // To where nothing is, and on from there.
+    state.remove(at(1), "b").unwrap();
+    state.merge(at(9), &[at(1)], append).unwrap();
+    state.put(at(9), "a", "new".into()).unwrap();
+    state.turn();
+    state.remove(at(9), "c").unwrap();
+    state.turn();
+    let moved = [("a", "new"), ("d", "d3")].map(|(field, text)| (field.into(), text.into()));
+    assert_eq!(entries(&state.0, at(9)), BTreeMap::from(moved));
+    assert_eq!(entries(&state.0, at(1)), BTreeMap::new());
+    assert_eq!(map_keys(&state.0), BTreeSet::from([In { key: "key".to_owned(), window: 9 }]));
+}
+
+/// 19: large maps join whole, also with what only one of them has seen removed.
+pub fn large_maps_join<B: Backend>(run: &Run<B>) {
+    let mut state = open!(run, In<u64, u8>, u32, u64);
+    let at = |window| run.at::<u64>(7).within(window);
+    (0..150).for_each(|field| assert!(state.put(at(1), field, 1).unwrap()));
+    state.turn();
+    (100..250).for_each(|field| assert!(state.put(at(2), field, 10).unwrap()));
+    (0..50).for_each(|field| assert!(state.remove(at(1), field).unwrap()));
+    state.merge(at(3), &[at(1), at(2)], |old, new| *old += new).unwrap();
+    state.turn();
+    let expected = |field| {
+        if field < 100 {
+            1
+        } else if field < 150 {
+            11
+        } else {
+            10
+        }
+    };
+    let expected = (50..250).map(|field| (field, expected(field)));
+    assert_eq!(entries(&state.0, at(3)), expected.collect());
+    assert_eq!(rows(&state.0), 1);
+}
