@@ -114,7 +114,7 @@ impl<B: Storage> Coordination<'_, B> {
             (None, None) => Last::Awaited,
             (None, Some(_)) => Last::Over,
             (Some(taking), None) => taking.begin_if_due(&self.rows),
-            (Some(taking), Some(_)) => taking.begin_last(&self.rows),
+            (Some(taking), Some(_)) => taking.begin_last(&self.rows, &self.positions),
         }
     }
 

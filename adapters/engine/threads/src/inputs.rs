@@ -26,6 +26,8 @@ pub(crate) enum Input<B> {
     Flush,
     /// Somebody at the other end is gone: the job is over.
     Gone,
+    /// Nothing is at hand.
+    Nothing,
     /// Take note.
     Notice(Notice),
 }
@@ -49,8 +51,8 @@ impl<B> Inputs<B> {
         Self { channels, states, notices, aligner }
     }
 
-    /// Waits for what comes next.
-    pub(crate) fn next(&mut self) -> Result<Input<B>, BarrierError> {
+    /// Returns what comes next; waits for it if asked to.
+    pub(crate) fn next(&mut self, wait: bool) -> Result<Input<B>, BarrierError> {
         loop {
             while let Some(step) = self.aligner.poll() {
                 // Blocking is asked for by input; states forget an aborted checkpoint by notice.
@@ -64,9 +66,10 @@ impl<B> Inputs<B> {
             if !self.states.contains(&Stream::Open) {
                 return Ok(Input::Flush);
             }
-            let (input, message) = match self.receive() {
+            let (input, message) = match self.receive(wait) {
                 Received::Gone => return Ok(Input::Gone),
                 Received::Message(input, message) => (input, message),
+                Received::Nothing => return Ok(Input::Nothing),
                 Received::Notice(notice) => {
                     if let Notice::Aborted(id) = notice {
                         self.aligner.aborted(id);
@@ -110,7 +113,7 @@ impl<B> Inputs<B> {
         self.notices.try_recv().ok()
     }
 
-    fn receive(&self) -> Received<B> {
+    fn receive(&self, wait: bool) -> Received<B> {
         let mut select = Select::new();
         let mut places = Vec::with_capacity(self.channels.len());
         for (input, channel) in self.channels.iter().enumerate() {
@@ -120,7 +123,13 @@ impl<B> Inputs<B> {
             }
         }
         select.recv(&self.notices);
-        let ready = select.select();
+        let ready = match wait {
+            true => select.select(),
+            false => match select.try_select() {
+                Ok(ready) => ready,
+                Err(_) => return Received::Nothing,
+            },
+        };
         match places.get(ready.index()) {
             Some(input) => match ready.recv(&self.channels[*input]) {
                 Ok(message) => Received::Message(*input, message),
@@ -137,5 +146,6 @@ impl<B> Inputs<B> {
 enum Received<B> {
     Gone,
     Message(usize, Message<B>),
+    Nothing,
     Notice(Notice),
 }

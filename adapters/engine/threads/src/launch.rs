@@ -221,7 +221,7 @@ fn start_sources<S: RoutedSource>(
     signals: &Sender<Signal>,
 ) -> Vec<Sender<Order>> {
     let positions = restored.into_iter().flat_map(|manifest| &manifest.sources);
-    let mut positions = positions.map(|source| source.position.clone());
+    let positions: Arc<[_]> = positions.map(|source| source.position.clone()).collect();
     let mut orders = Vec::new();
     for ((index, input), subtasks) in (0..).zip(inputs).zip(channels) {
         let (order, received) = unbounded();
@@ -231,7 +231,7 @@ fn start_sources<S: RoutedSource>(
             name: input.name,
             source: input.source,
             route,
-            position: positions.next(),
+            positions: Arc::clone(&positions),
             orders: received,
             subtasks,
             rows: rows.clone(),

@@ -28,6 +28,16 @@ pub trait Operator: 'static {
         outputs: &mut Outputs<Self::Output>,
     ) -> Result<(), Self::Error>;
 
+    /// Does a bounded piece of what [`process`](Self::process) has left to be done; returns whether
+    /// there is more.
+    ///
+    /// It is called behind each batch, and again while there is more and nothing else is at hand.
+    /// A barrier may come between two pieces: what is left then has to be in the states.
+    fn work(&mut self, outputs: &mut Outputs<Self::Output>) -> Result<bool, Self::Error> {
+        let _ = outputs;
+        Ok(false)
+    }
+
     /// Gives what is left, once every input has ended.
     fn finish(&mut self, outputs: &mut Outputs<Self::Output>) -> Result<(), Self::Error>;
 

@@ -27,7 +27,7 @@ impl<K: Sink> SinkThread<K> {
     /// Writes results until all subtasks have given theirs, then makes everything visible.
     pub(crate) fn run(mut self) -> Result<(), EngineError> {
         loop {
-            match self.inputs.next().map_err(EngineError::Barrier)? {
+            match self.inputs.next(true).map_err(EngineError::Barrier)? {
                 Input::Batch(_, results) => {
                     self.sink.write(&results).map_err(|error| self.failed(error))?;
                 }
@@ -42,6 +42,7 @@ impl<K: Sink> SinkThread<K> {
                 }
                 Input::Gone => return self.stop(),
                 Input::Notice(notice) => self.note(notice)?,
+                Input::Nothing => {}
             }
         }
         // What follows the last checkpoint is committed under the number that none will have.

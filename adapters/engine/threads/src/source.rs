@@ -1,6 +1,7 @@
 //! Sources: a thread each, which reads records, sends them to the subtasks that own their keys, and
 //! puts barriers between them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError};
@@ -33,6 +34,13 @@ pub trait RoutedSource: Source<Batch = Routed<Self::Records>> + Send + 'static {
 
     /// Takes note of which subtask owns which key. It is called once, before anything else.
     fn route(&mut self, route: Route);
+
+    /// Takes note of where all inputs of the job stood in the checkpoint that is restored, in their
+    /// order: for what an input is to know of the others. It is called before
+    /// [`resume`](Source::resume).
+    fn restored(&mut self, positions: &[Vec<u8>]) {
+        let _ = positions;
+    }
 }
 
 /// Records of a source, addressed to subtasks.
@@ -87,7 +95,8 @@ pub(crate) struct SourceThread<S: RoutedSource> {
     pub(crate) name: String,
     pub(crate) source: S,
     pub(crate) route: Route,
-    pub(crate) position: Option<Vec<u8>>,
+    /// Where all inputs go on; of none if they begin.
+    pub(crate) positions: Arc<[Vec<u8>]>,
     pub(crate) orders: Receiver<Order>,
     pub(crate) subtasks: Vec<Sender<Message<S::Records>>>,
     pub(crate) rows: RowCount,
@@ -98,8 +107,9 @@ impl<S: RoutedSource> SourceThread<S> {
     /// Reads until it is told to finish, or until nobody is there to be told anything.
     pub(crate) fn run(mut self) -> Result<(), EngineError> {
         self.source.route(self.route);
-        if let Some(position) = self.position.take() {
-            self.source.resume(&position).map_err(|error| self.failed(error))?;
+        if let Some(position) = self.positions.get(usize::from(self.task.index)) {
+            self.source.restored(&self.positions);
+            self.source.resume(position).map_err(|error| self.failed(error))?;
         }
         loop {
             match self.orders.try_recv() {

@@ -118,8 +118,9 @@ impl<O: Operator, B: Storage + Clone + Send> SubtaskThread<O, B> {
         abandoned: &Abandoned,
         mut save: impl FnMut(Work<<O::States as States>::Error>),
     ) -> Result<(), EngineError> {
+        let mut is_busy = false;
         loop {
-            match self.inputs.next().map_err(EngineError::Barrier)? {
+            match self.inputs.next(!is_busy).map_err(EngineError::Barrier)? {
                 Input::Batch(source, batch) => {
                     let outputs = &mut self.outputs;
                     let processed = operator.process(source, batch, outputs);
@@ -139,7 +140,9 @@ impl<O: Operator, B: Storage + Clone + Send> SubtaskThread<O, B> {
                     tell(operator.states(), Notice::Aborted(id));
                 }
                 Input::Notice(notice) => tell(operator.states(), notice),
+                Input::Nothing => {}
             }
+            is_busy = operator.work(&mut self.outputs).map_err(|error| self.failed(error))?;
         }
         self.outputs.send(Message::Flush);
         operator.finish(&mut self.outputs).map_err(|error| self.failed(error))?;

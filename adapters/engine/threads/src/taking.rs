@@ -87,11 +87,12 @@ impl<B: Storage> Taking<B> {
         self.begin(rows)
     }
 
-    /// Begins the last checkpoint once none is under way, unless it would hold nothing new.
-    pub(crate) fn begin_last(&mut self, rows: &RowCount) -> Last {
+    /// Begins the last checkpoint once none is under way, unless it would hold nothing new: no row,
+    /// and no other of the `positions` that are known. A source may have to tell of its end.
+    pub(crate) fn begin_last(&mut self, rows: &RowCount, positions: &[Option<Vec<u8>>]) -> Last {
         if self.under_way.is_some() {
             Last::Awaited
-        } else if self.last_begun || self.covered == Some(rows.get()) {
+        } else if self.last_begun || (self.covered == Some(rows.get()) && self.has(positions)) {
             Last::Over
         } else {
             self.last_begun = true;
@@ -185,6 +186,12 @@ impl<B: Storage> Taking<B> {
 
     pub(crate) const fn newest(&self) -> Option<&Manifest> {
         self.coordinator.newest()
+    }
+
+    fn has(&self, positions: &[Option<Vec<u8>>]) -> bool {
+        let held = self.newest().into_iter().flat_map(|manifest| &manifest.sources);
+        held.zip(positions)
+            .all(|(held, known)| known.as_ref().is_none_or(|position| *position == held.position))
     }
 
     fn begin(&mut self, rows: &RowCount) -> Last {

@@ -46,6 +46,8 @@ pub struct Shared {
     pub completed: Arc<AtomicU64>,
     /// Whether the input that is late waits.
     pub late: Arc<AtomicBool>,
+    /// What each source was told of all inputs when it was restored.
+    pub restored: Arc<Mutex<Vec<Vec<Vec<u8>>>>>,
 }
 
 /// What a source does apart from reading.
@@ -65,6 +67,8 @@ pub enum Manner {
     /// Waits until so many rows of the first input were processed, and lets no barrier pass until
     /// then; then reads one batch, and fails once a checkpoint is complete.
     Delayed(u64),
+    /// Notices its end once a barrier has passed behind its last row; its position tells of it.
+    LateEnd,
     /// Reads so many rows, and then is silent.
     Silent(usize),
     /// Reads its last row once a checkpoint is complete.
@@ -85,13 +89,24 @@ pub struct Rows {
     pub shared: Shared,
     pub route: Option<Route>,
     pub barriers: std::cell::Cell<u64>,
+    /// Whether its position tells of its end.
+    pub ended: bool,
 }
 
 impl Rows {
     pub fn new(rows: &Arc<Vec<Row>>, manner: Manner, shared: &Shared) -> Self {
         let (rows, shared) = (Arc::clone(rows), shared.clone());
         let barriers = std::cell::Cell::new(0);
-        Self { rows, next: 0, from: 0, batch: 64, manner, shared, route: None, barriers }
+        let (route, ended) = (None, false);
+        Self { rows, next: 0, from: 0, batch: 64, manner, shared, route, barriers, ended }
+    }
+
+    /// Returns whether the source may end.
+    fn notices_its_end(&mut self) -> bool {
+        let late = self.manner == Manner::LateEnd && self.from < self.next;
+        let ends = !late || self.barriers.get() > 0;
+        self.ended = ends && self.manner == Manner::LateEnd;
+        ends
     }
 
     /// Returns how many rows may be read now.
@@ -143,7 +158,7 @@ impl Source for Rows {
     fn next(&mut self) -> Result<Option<Self::Batch>, Broken> {
         let route = self.route.expect("a source is told its route first");
         let end = self.rows.len().min(self.next + self.allowance()?);
-        if self.next == self.rows.len() {
+        if self.next == self.rows.len() && self.notices_its_end() {
             return Ok(None);
         }
         if self.next == end {
@@ -161,12 +176,14 @@ impl Source for Rows {
 
     fn position(&self) -> Vec<u8> {
         self.barriers.set(self.barriers.get() + 1);
-        (self.next as u64).to_le_bytes().to_vec()
+        let mut position = (self.next as u64).to_le_bytes().to_vec();
+        position.extend(self.ended.then_some(1));
+        position
     }
 
     fn resume(&mut self, position: &[u8]) -> Result<(), Broken> {
-        let position = position.try_into().map_err(|_| Broken("no position"))?;
-        self.next = u64::from_le_bytes(position) as usize;
+        let position = position.first_chunk().ok_or(Broken("no position"))?;
+        self.next = u64::from_le_bytes(*position) as usize;
         self.from = self.next;
         if self.next > self.rows.len() { Err(Broken("the input is shorter")) } else { Ok(()) }
     }
@@ -177,6 +194,10 @@ impl RoutedSource for Rows {
 
     fn route(&mut self, route: Route) {
         self.route = Some(route);
+    }
+
+    fn restored(&mut self, positions: &[Vec<u8>]) {
+        self.shared.restored.lock().unwrap().push(positions.to_vec());
     }
 }
 
@@ -198,8 +219,23 @@ pub struct Count<B: Backend + 'static> {
     groups: KeyGroups,
     shared: Shared,
     rows: u64,
+    left: u64,
     pub pass_on: bool,
     pub fail_at: Option<u64>,
+    /// How much work is left for between batches.
+    pub works: Works,
+}
+
+/// What an operator leaves to be done between batches.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Works {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// To tell of each row of the first input, one at a time.
+    Rows,
+    /// Something or other, until a checkpoint is complete.
+    UntilComplete,
 }
 
 impl<B: Backend + 'static> Count<B> {
@@ -207,7 +243,8 @@ impl<B: Backend + 'static> Count<B> {
         let groups = backend.groups();
         let figures = Figures::open(&mut backend).expect("the states open");
         let shared = shared.clone();
-        Self { figures, groups, shared, rows: 0, pass_on: false, fail_at: None }
+        let (pass_on, fail_at, works, left) = (false, None, Works::Nothing, 0);
+        Self { figures, groups, shared, rows: 0, pass_on, fail_at, works, left }
     }
 }
 
@@ -241,12 +278,24 @@ where
             self.rows += 1;
         }
         if source == 0 {
-            self.shared.first_processed.fetch_add(batch.len() as u64, Ordering::SeqCst);
+            self.left += batch.len() as u64;
         }
         if self.pass_on {
             outputs.emit(batch.iter().map(|(key, value)| (*key, 1, *value, 0)).collect());
         }
         Ok(())
+    }
+
+    fn work(&mut self, _: &mut Outputs<Vec<Figure>>) -> Result<bool, Broken> {
+        let done = if self.works == Works::Rows { self.left.min(1) } else { self.left };
+        self.shared.first_processed.fetch_add(done, Ordering::SeqCst);
+        self.left -= done;
+        let complete = self.shared.completed.load(Ordering::SeqCst) > 0;
+        Ok(match self.works {
+            Works::Nothing => false,
+            Works::Rows => self.left > 0,
+            Works::UntilComplete => !complete,
+        })
     }
 
     fn finish(&mut self, outputs: &mut Outputs<Vec<Figure>>) -> Result<(), Broken> {
