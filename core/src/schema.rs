@@ -13,9 +13,11 @@ mod access;
 mod compare;
 mod emit;
 mod evolve;
+mod feed;
 mod leaf;
 mod node;
 mod path;
+mod probe;
 mod refusal;
 #[cfg(feature = "alloc")]
 mod stored;
@@ -26,11 +28,12 @@ mod verify;
 mod walk;
 mod words;
 
-pub use self::compare::{Compatibility, Incompatible, compare};
+pub use self::compare::{Compatibility, Incompatible, compare, compare_type};
 pub use self::evolve::decode_as;
 pub use self::leaf::Leaf;
 pub use self::node::{Kind, Member, Members, Schema};
 pub use self::path::Path;
+pub use self::probe::{Probed, TypeProbe, Verdict};
 pub use self::refusal::{DecodeError, Refusal};
 #[cfg(feature = "alloc")]
 pub use self::stored::StoredSchema;

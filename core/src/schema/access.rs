@@ -96,7 +96,10 @@ impl<'de> MapAccess<'de> for Fields<'_, '_, 'de> {
         let Some(Member { name, schema }) = self.next.take() else {
             return Err(DecodeError::custom("value asked for before its key"));
         };
-        seed.deserialize(self.source.part(schema)).map_err(|error| error.inside(name))
+        self.source.feed().enter();
+        let value = seed.deserialize(self.source.part(schema));
+        self.source.feed().leave(name);
+        value.map_err(|error| error.inside(name))
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -136,7 +139,10 @@ impl<'de> EnumAccess<'de> for Chosen<'_, '_, 'de> {
     where
         T: DeserializeSeed<'de>,
     {
-        Ok((seed.deserialize(StrDeserializer::<DecodeError>::new(self.name))?, self))
+        let mut chosen = self;
+        let variant = seed.deserialize(StrDeserializer::<DecodeError>::new(chosen.name));
+        chosen.source.feed().named(variant.is_ok());
+        Ok((variant?, chosen))
     }
 }
 

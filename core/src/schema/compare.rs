@@ -1,12 +1,36 @@
 use core::error::Error;
 use core::fmt;
 
-use super::{Kind, Leaf, Members, Path, Refusal, Schema};
+use super::{Kind, Leaf, Members, Path, Refusal, Schema, TypeProbe, Verdict};
 
-/// Tells whether what was written by one schema can be read by a type of another.
+/// Tells how a type reads what was written by the schema `writer`, or why it never can: before
+/// anything is read. `own` is the schema that the type writes by today.
 ///
-/// Refuses what can never be read, before anything is. What depends on serde attributes, which a
-/// schema does not show, is allowed here and found by [`decode_as`](super::decode_as): whether an
+/// What the type's own `Deserialize` says of made-up values counts ([`TypeProbe`]), so all of
+/// serde's attributes do. Where it refuses what was made up (a text that is to be an address), the
+/// two schemas are [`compare`]d instead. What depends on the value alone is found when it is read:
+/// a variant that the type does not know any more, a number that it does not take, and a field
+/// without a default next to a value that it refused.
+pub fn compare_type(
+    writer: Schema<'_>,
+    own: Schema<'_>,
+    probe: TypeProbe,
+) -> Result<Compatibility, Incompatible> {
+    let compared = compare(writer, own);
+    if compared == Ok(Compatibility::Same) {
+        return compared;
+    }
+    match probe.ask(writer).verdict {
+        Verdict::Depends => compared,
+        Verdict::Never(incompatible) => Err(incompatible),
+        Verdict::Reads => EVOLVED,
+    }
+}
+
+/// Tells whether what was written by one schema can be read by a type of another, as far as
+/// schemas alone can tell.
+///
+/// What depends on serde attributes, which a schema does not show, is allowed here: whether an
 /// added field has a default, and whether a field or variant that replaces another is its alias.
 /// Costs no more than the product of both lengths.
 pub fn compare(writer: Schema<'_>, reader: Schema<'_>) -> Result<Compatibility, Incompatible> {
@@ -42,8 +66,8 @@ pub fn compare(writer: Schema<'_>, reader: Schema<'_>) -> Result<Compatibility, 
         (Kind::Tuple(_) | Kind::Array { .. }, Kind::Tuple(_) | Kind::Array { .. }) => {
             Err(Incompatible::new(Refusal::Length))
         }
-        (Kind::Struct(stored), Kind::Struct(wanted)) => members(stored, wanted, false),
-        (Kind::Enum(stored), Kind::Enum(wanted)) => members(stored, wanted, true),
+        (Kind::Struct(stored), Kind::Struct(wanted)) => members(stored, wanted),
+        (Kind::Enum(stored), Kind::Enum(wanted)) => members(stored, wanted),
         (stored, wanted) => {
             Err(Incompatible::new(Refusal::Type { stored: stored.word(), wanted: wanted.word() }))
         }
@@ -85,34 +109,21 @@ impl fmt::Display for Incompatible {
 
 impl Error for Incompatible {}
 
-/// Compares members by name. A field may be missing on either side; a stored variant only if the
-/// type has gained another that may be its alias.
-fn members(
-    stored: Members<'_>,
-    wanted: Members<'_>,
-    variants: bool,
-) -> Result<Compatibility, Incompatible> {
+/// Compares members by name. Each may be missing on either side.
+fn members(stored: Members<'_>, wanted: Members<'_>) -> Result<Compatibility, Incompatible> {
     let mut outcome = Compatibility::Same;
-    let mut missing = None;
     let mut found = 0;
     for (place, member) in stored.enumerate() {
-        match wanted.enumerate().find(|(_, other)| other.name == member.name) {
-            Some((other_place, other)) => {
-                found += 1;
-                let part = compare(member.schema, other.schema).map_err(|mut error| {
-                    error.path = error.path.inside(member.name);
-                    error
-                })?;
-                if part == Compatibility::Evolved || place != other_place {
-                    outcome = Compatibility::Evolved;
-                }
-            }
-            None => missing = missing.or(Some(member.name)),
+        let counterpart = wanted.enumerate().find(|(_, other)| other.name == member.name);
+        let Some((other_place, other)) = counterpart else { continue };
+        found += 1;
+        let part = compare(member.schema, other.schema).map_err(|mut error| {
+            error.path = error.path.inside(member.name);
+            error
+        })?;
+        if part == Compatibility::Evolved || place != other_place {
+            outcome = Compatibility::Evolved;
         }
-    }
-    if let Some(name) = missing.filter(|_| variants && stored.len() > wanted.len()) {
-        let path = Path::new().inside(name);
-        return Err(Incompatible { path, refusal: Refusal::UnknownVariant });
     }
     if found < stored.len() || found < wanted.len() { EVOLVED } else { Ok(outcome) }
 }

@@ -4,8 +4,8 @@
 use serde::de::{Deserialize, Deserializer, Visitor};
 
 use super::access::{Chosen, Fields, Items, Pairs, Places};
-use super::leaf::{char, tag};
-use super::{Budget, DecodeError, Kind, Leaf, Members, Refusal, Schema, walk};
+use super::feed::Feed;
+use super::{DecodeError, Kind, Leaf, Members, Refusal, Schema};
 use crate::codec::{Encoding, Reader};
 use crate::error::Fault;
 
@@ -27,7 +27,7 @@ where
     T: Deserialize<'de>,
 {
     let mut rest = *reader;
-    let source = Source { schema: writer, encoding, reader: &mut rest, hops: 0 };
+    let source = Source::new(writer, Feed::Bytes(encoding, &mut rest));
     let value = T::deserialize(source).map_err(|error| error.at(rest.offset()))?;
     *reader = rest;
     Ok(value)
@@ -36,19 +36,22 @@ where
 /// A stored value about to be read.
 pub(super) struct Source<'s, 'r, 'de> {
     schema: Schema<'s>,
-    encoding: Encoding,
-    reader: &'r mut Reader<'de>,
+    feed: Feed<'r, 's, 'de>,
     /// How often the type went a level deeper where the schema does not.
     hops: u8,
 }
 
-impl<'s, 'de> Source<'s, '_, 'de> {
-    /// Views the same reader with the schema of a part.
-    pub(super) fn part<'p>(&'p mut self, schema: Schema<'s>) -> Source<'s, 'p, 'de> {
-        Source { schema, encoding: self.encoding, reader: &mut *self.reader, hops: 0 }
+impl<'s, 'r, 'de> Source<'s, 'r, 'de> {
+    pub(super) const fn new(schema: Schema<'s>, feed: Feed<'r, 's, 'de>) -> Self {
+        Self { schema, feed, hops: 0 }
     }
 
-    /// Views the same reader with the same schema.
+    /// Views the same feed with the schema of a part.
+    pub(super) fn part<'p>(&'p mut self, schema: Schema<'s>) -> Source<'s, 'p, 'de> {
+        Source::new(schema, self.feed.again())
+    }
+
+    /// Views the same feed with the same schema.
     pub(super) fn same(&mut self) -> Source<'s, '_, 'de> {
         self.part(self.schema)
     }
@@ -58,16 +61,21 @@ impl<'s, 'de> Source<'s, '_, 'de> {
         self.schema
     }
 
-    /// Returns `count`, or how many bytes are left if that is less: a hint not to trust further.
+    /// Returns `count`, or how many there can be if that is less: a hint not to trust further.
     pub(super) fn at_most(&self, count: u64) -> usize {
-        usize::try_from(count).map_or(self.reader.len(), |count| count.min(self.reader.len()))
+        self.feed.at_most(count)
+    }
+
+    /// Returns what values are made of.
+    pub(super) const fn feed(&mut self) -> &mut Feed<'r, 's, 'de> {
+        &mut self.feed
     }
 
     /// Goes a level deeper in the type alone, as newtypes and added options do. Bounded, since a
     /// type may hold itself.
     fn hop(mut self) -> Result<Self, DecodeError> {
         if self.hops == HOPS_MAX {
-            return Err(self.reader.fault(Fault::Budget).into());
+            return Err(self.feed.fault(Fault::Budget).into());
         }
         self.hops += 1;
         Ok(self)
@@ -85,38 +93,42 @@ impl<'s, 'de> Source<'s, '_, 'de> {
         }
     }
 
-    fn scalar<V>(self, stored: Leaf, wanted: Leaf, visitor: V) -> Result<V::Value, DecodeError>
+    fn scalar<V>(self, stored: Leaf, wanted: Leaf, visitor: V) -> Outcome<'de, V>
     where
         V: Visitor<'de>,
     {
-        let Self { encoding, reader, .. } = self;
+        let mut feed = self.feed;
         // No bits are lost: the value was stored in no wider a type.
         match wanted {
             Leaf::Unit => visitor.visit_unit(),
-            Leaf::Bool => visitor.visit_bool(tag(reader)?),
-            Leaf::Char => visitor.visit_char(char(encoding, reader)?),
-            Leaf::String => visitor.visit_borrowed_str(reader.text()?),
-            Leaf::Bytes => visitor.visit_borrowed_bytes(reader.bytes()?),
-            Leaf::F32 => visitor.visit_f32(f32::from_bits(reader.u32()?)),
-            Leaf::F64 if stored == Leaf::F32 => {
-                visitor.visit_f64(f32::from_bits(reader.u32()?).into())
+            Leaf::Bool => visitor.visit_bool(feed.tag()?),
+            Leaf::Char => visitor.visit_char(feed.char()?),
+            Leaf::String => {
+                let read = visitor.visit_borrowed_str(feed.text()?);
+                feed.any_length(read)
             }
-            Leaf::F64 => visitor.visit_f64(f64::from_bits(reader.u64()?)),
-            Leaf::U8 => visitor.visit_u8(stored.integer(encoding, reader)? as u8),
-            Leaf::U16 => visitor.visit_u16(stored.integer(encoding, reader)? as u16),
-            Leaf::U32 => visitor.visit_u32(stored.integer(encoding, reader)? as u32),
-            Leaf::U64 => visitor.visit_u64(stored.integer(encoding, reader)? as u64),
-            Leaf::U128 => visitor.visit_u128(stored.integer(encoding, reader)? as u128),
-            Leaf::I8 => visitor.visit_i8(stored.integer(encoding, reader)? as i8),
-            Leaf::I16 => visitor.visit_i16(stored.integer(encoding, reader)? as i16),
-            Leaf::I32 => visitor.visit_i32(stored.integer(encoding, reader)? as i32),
-            Leaf::I64 => visitor.visit_i64(stored.integer(encoding, reader)? as i64),
-            Leaf::I128 => visitor.visit_i128(stored.integer(encoding, reader)?),
+            Leaf::Bytes => {
+                let read = visitor.visit_borrowed_bytes(feed.bytes()?);
+                feed.any_length(read)
+            }
+            Leaf::F32 => visitor.visit_f32(feed.f32()?),
+            Leaf::F64 if stored == Leaf::F32 => visitor.visit_f64(feed.f32()?.into()),
+            Leaf::F64 => visitor.visit_f64(feed.f64()?),
+            Leaf::U8 => visitor.visit_u8(feed.integer(stored)? as u8),
+            Leaf::U16 => visitor.visit_u16(feed.integer(stored)? as u16),
+            Leaf::U32 => visitor.visit_u32(feed.integer(stored)? as u32),
+            Leaf::U64 => visitor.visit_u64(feed.integer(stored)? as u64),
+            Leaf::U128 => visitor.visit_u128(feed.integer(stored)? as u128),
+            Leaf::I8 => visitor.visit_i8(feed.integer(stored)? as i8),
+            Leaf::I16 => visitor.visit_i16(feed.integer(stored)? as i16),
+            Leaf::I32 => visitor.visit_i32(feed.integer(stored)? as i32),
+            Leaf::I64 => visitor.visit_i64(feed.integer(stored)? as i64),
+            Leaf::I128 => visitor.visit_i128(feed.integer(stored)?),
         }
     }
 
     /// Reads elements of one schema.
-    fn items<V>(mut self, count: u64, element: Schema<'s>, visitor: V) -> Outcome<'de, V>
+    fn items<V>(&mut self, count: u64, element: Schema<'s>, visitor: V) -> Outcome<'de, V>
     where
         V: Visitor<'de>,
     {
@@ -124,6 +136,16 @@ impl<'s, 'de> Source<'s, '_, 'de> {
         let value = visitor.visit_seq(&mut items)?;
         all_taken(items.left)?;
         Ok(value)
+    }
+
+    /// Reads elements of one schema, as many as are stored.
+    fn counted<V>(mut self, element: Schema<'s>, visitor: V) -> Outcome<'de, V>
+    where
+        V: Visitor<'de>,
+    {
+        let count = self.feed.count()?;
+        let read = self.items(count, element, visitor);
+        self.feed.any_length(read)
     }
 
     /// Reads members by their place.
@@ -148,43 +170,48 @@ impl<'s, 'de> Source<'s, '_, 'de> {
         Ok(value)
     }
 
-    fn pairs<V>(self, key: Schema<'s>, value: Schema<'s>, visitor: V) -> Outcome<'de, V>
+    fn pairs<V>(mut self, key: Schema<'s>, value: Schema<'s>, visitor: V) -> Outcome<'de, V>
     where
         V: Visitor<'de>,
     {
-        let left = self.reader.varint_u64()?;
-        let mut pairs = Pairs { source: self, key, value, left };
-        let value = visitor.visit_map(&mut pairs)?;
-        all_taken(pairs.left)?;
-        Ok(value)
+        let left = self.feed.count()?;
+        let mut pairs = Pairs { source: self.same(), key, value, left };
+        let read = visitor.visit_map(&mut pairs);
+        let read = read.and_then(|value| all_taken(pairs.left).map(|()| value));
+        self.feed.any_length(read)
     }
 
     fn option<V: Visitor<'de>>(mut self, inner: Schema<'s>, visitor: V) -> Outcome<'de, V> {
-        if tag(self.reader)? { visitor.visit_some(self.part(inner)) } else { visitor.visit_none() }
+        if self.feed.tag()? { visitor.visit_some(self.part(inner)) } else { visitor.visit_none() }
     }
 
-    fn variant<V>(mut self, mut members: Members<'s>, visitor: V) -> Outcome<'de, V>
+    /// Reads a variant; the type knows those that are called `known`.
+    fn variant<V>(mut self, members: Members<'s>, known: &[&str], visitor: V) -> Outcome<'de, V>
     where
         V: Visitor<'de>,
     {
-        let start = *self.reader;
-        let index = self.reader.varint_u32()?;
-        let member = members.nth(index as usize).ok_or(start.fault(Fault::Range))?;
+        let fault = self.feed.fault(Fault::Range);
+        let index = self.feed.variant(members, known)?;
+        let member = members.clone().nth(index as usize).ok_or(fault)?;
+        self.feed.enter();
         let variant = Chosen { name: member.name, source: self.part(member.schema) };
-        visitor.visit_enum(variant).map_err(|error| error.inside(member.name))
+        let read = visitor.visit_enum(variant).map_err(|error| error.inside(member.name));
+        self.feed.leave(member.name);
+        read
     }
 
     /// Reads bytes, or numbers of one byte, which are stored the same.
-    fn bytes<V: Visitor<'de>>(self, visitor: V) -> Outcome<'de, V> {
-        let bytes = match self.schema.kind() {
-            Kind::Leaf(Leaf::Bytes) => self.reader.bytes()?,
-            Kind::Seq(element) if element.is_leaf(Leaf::U8) => self.reader.bytes()?,
-            Kind::Array { count, element } if element.is_leaf(Leaf::U8) => {
-                self.reader.take(count as usize)?
+    fn bytes<V: Visitor<'de>>(mut self, visitor: V) -> Outcome<'de, V> {
+        match self.schema.kind() {
+            Kind::Leaf(Leaf::Bytes) => self.scalar(Leaf::Bytes, Leaf::Bytes, visitor),
+            Kind::Seq(element) if element.is_leaf(Leaf::U8) => {
+                self.scalar(Leaf::Bytes, Leaf::Bytes, visitor)
             }
-            _ => return self.mismatch(Leaf::Bytes.word()),
-        };
-        visitor.visit_borrowed_bytes(bytes)
+            Kind::Array { count, element } if element.is_leaf(Leaf::U8) => {
+                visitor.visit_borrowed_bytes(self.feed.slice(count)?)
+            }
+            _ => self.mismatch(Leaf::Bytes.word()),
+        }
     }
 }
 
@@ -214,7 +241,7 @@ impl<'de> Deserializer<'de> for Source<'_, '_, 'de> {
             Kind::Seq(_) | Kind::Array { .. } | Kind::Tuple(_) => self.deserialize_seq(visitor),
             Kind::Map { key, value } => self.pairs(key, value, visitor),
             Kind::Struct(members) => self.fields(members, visitor),
-            Kind::Enum(members) => self.variant(members, visitor),
+            Kind::Enum(members) => self.variant(members, &[], visitor),
         }
     }
 
@@ -249,17 +276,15 @@ impl<'de> Deserializer<'de> for Source<'_, '_, 'de> {
         visitor.visit_newtype_struct(self.hop()?)
     }
 
-    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Outcome<'de, V> {
+    fn deserialize_seq<V: Visitor<'de>>(mut self, visitor: V) -> Outcome<'de, V> {
         match self.schema.kind() {
-            Kind::Seq(element) => {
-                let count = self.reader.varint_u64()?;
-                self.items(count, element, visitor)
+            Kind::Seq(element) => self.counted(element, visitor),
+            Kind::Leaf(Leaf::Bytes) => self.counted(Schema::BYTE, visitor),
+            Kind::Array { count, element } => {
+                let shown = self.feed.shown(count);
+                let read = self.items(shown, element, visitor);
+                self.feed.any_length(read)
             }
-            Kind::Leaf(Leaf::Bytes) => {
-                let count = self.reader.varint_u64()?;
-                self.items(count, Schema::BYTE, visitor)
-            }
-            Kind::Array { count, element } => self.items(count.into(), element, visitor),
             Kind::Tuple(members) | Kind::Struct(members) => self.places(members, visitor),
             _ => self.mismatch("sequence"),
         }
@@ -267,7 +292,9 @@ impl<'de> Deserializer<'de> for Source<'_, '_, 'de> {
 
     fn deserialize_tuple<V: Visitor<'de>>(mut self, len: usize, visitor: V) -> Outcome<'de, V> {
         match self.schema.kind() {
-            Kind::Array { count, .. } if count as usize == len => self.deserialize_seq(visitor),
+            Kind::Array { count, element } if count as usize == len => {
+                self.items(count.into(), element, visitor)
+            }
             Kind::Tuple(members) | Kind::Struct(members) if members.len() == len => {
                 self.places(members, visitor)
             }
@@ -313,11 +340,11 @@ impl<'de> Deserializer<'de> for Source<'_, '_, 'de> {
     fn deserialize_enum<V: Visitor<'de>>(
         self,
         name: &'static str,
-        _: &'static [&'static str],
+        known: &'static [&'static str],
         visitor: V,
     ) -> Outcome<'de, V> {
         match self.schema.kind() {
-            Kind::Enum(members) => self.variant(members, visitor),
+            Kind::Enum(members) => self.variant(members, known, visitor),
             _ => self.mismatch(name),
         }
     }
@@ -326,9 +353,8 @@ impl<'de> Deserializer<'de> for Source<'_, '_, 'de> {
         self.deserialize_any(visitor)
     }
 
-    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Outcome<'de, V> {
-        let mut budget = Budget::MAX;
-        walk(self.schema, self.encoding, self.reader, &mut budget)?;
+    fn deserialize_ignored_any<V: Visitor<'de>>(mut self, visitor: V) -> Outcome<'de, V> {
+        self.feed.ignore(self.schema)?;
         visitor.visit_unit()
     }
 

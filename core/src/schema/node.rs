@@ -59,6 +59,16 @@ impl<'a> Schema<'a> {
         self.any_bytes
     }
 
+    /// Returns whether `part` lies within this schema, of which it is a view.
+    pub(super) fn contains(self, part: Schema<'_>) -> bool {
+        self.bytes.as_ptr_range().contains(&part.bytes.as_ptr())
+    }
+
+    /// Returns whether `other` is a view of the same place, of schemas that are alike too.
+    pub(super) fn is_at(self, other: Schema<'_>) -> bool {
+        core::ptr::eq(self.bytes, other.bytes)
+    }
+
     /// Returns whether values of this schema are those of `leaf`.
     pub(super) fn is_leaf(self, leaf: Leaf) -> bool {
         matches!(self.kind(), Kind::Leaf(own) if own == leaf)

@@ -22,9 +22,13 @@ impl Path {
         self.start as usize == PATH_BYTES_MAX
     }
 
-    /// Returns the path with `name` in front: that of a part of what `name` names.
+    /// Returns the path with `name` in front: that of a part of what `name` names. Elements of a
+    /// tuple have none.
     #[must_use]
     pub fn inside(mut self, name: &str) -> Self {
+        if name.is_empty() {
+            return self;
+        }
         if !self.is_empty() {
             self.put(".");
         }

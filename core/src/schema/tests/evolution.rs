@@ -13,8 +13,8 @@ use serde::de::{DeserializeOwned, EnumAccess, MapAccess, SeqAccess, VariantAcces
 
 use super::*;
 
-/// Writes `value` and reads it as an `R`, in every encoding it has; the comparison of the two
-/// schemas must foretell what comes of it.
+/// Writes `value` and reads it as an `R`, in every encoding it has; what is told of the two types
+/// beforehand must foretell what comes of it.
 fn read<W, R>(value: &W) -> Result<R, DecodeError>
 where
     W: Serialize + Described,
@@ -27,14 +27,22 @@ where
         let fixed = read_as::<_, R>(&writer, value, Encoding::Fixed);
         assert_eq!(outcome.as_ref().ok(), fixed.as_ref().ok());
     }
-    match compare(writer.view(), reader.view()) {
+    match compare_type(writer.view(), reader.view(), TypeProbe::of::<R>()) {
         Ok(Compatibility::Same) => {
             let bytes = bytes(value, Encoding::Postcard);
             let direct: R = decode(Encoding::Postcard, &mut Reader::new(&bytes)).unwrap();
             assert!(outcome.is_err() || outcome == Ok(direct));
         }
-        Ok(Compatibility::Evolved) => {}
-        Err(refused) => assert!(outcome.is_err(), "compared: {refused}, but read: {outcome:?}"),
+        Ok(Compatibility::Evolved) => match &outcome {
+            Ok(_) => {}
+            // What only the value can tell.
+            Err(DecodeError { refusal: Refusal::UnknownVariant | Refusal::Value(_), .. }) => {}
+            Err(error) => panic!("allowed, but read: {error}"),
+        },
+        Err(Incompatible { path, refusal }) => {
+            let refused = outcome.as_ref().map_err(|error| (error.path, error.refusal.clone()));
+            assert_eq!(refused.err(), Some((path, refusal)));
+        }
     }
     outcome
 }
@@ -229,10 +237,133 @@ fn comparing_tells_what_can_never_be_read() {
         compared::<Vec<Event>, Vec<Point>>().unwrap_err().to_string(),
         "what is stored as enum cannot become struct"
     );
+}
+
+fn probed<W: Described, R: DeserializeOwned>() -> Probed {
+    TypeProbe::of::<R>().ask(StoredSchema::of::<W>().unwrap().view())
+}
+
+#[test]
+fn a_type_tells_without_a_value_what_it_never_reads() {
+    #[derive(Deserialize, Described, Serialize)]
+    enum Sort {
+        Gone,
+        Kept(u8),
+        Deep(Vec<Point>),
+    }
+    mod later {
+        use super::*;
+        #[derive(Deserialize)]
+        pub enum Sort {
+            Kept(u16),
+            Deep(Vec<Point>),
+        }
+        #[derive(Deserialize)]
+        pub struct Point {
+            pub x: i64,
+            pub z: u8,
+        }
+        #[derive(Deserialize)]
+        pub struct Holder {
+            pub first: core::num::NonZeroU8,
+            pub sort: Sort,
+            pub none: core::marker::PhantomData<u8>,
+        }
+    }
+    let never = |probed: Probed| match probed.verdict {
+        Verdict::Never(incompatible) => incompatible.to_string(),
+        verdict => panic!("{verdict:?}"),
+    };
     assert_eq!(
-        compared::<Event, Result<u8, u8>>().unwrap_err().to_string(),
+        never(probed::<(Sort, Sort), (later::Sort, later::Sort)>()),
+        "Deep: no field `z` is stored, give it serde(default) or serde(alias)"
+    );
+    assert_eq!(
+        never(probed::<Vec<Event>, Result<u8, u8>>()),
+        "what is stored as sequence cannot become Result"
+    );
+    assert_eq!(
+        never(probed::<Vec<Event>, Vec<Result<u8, u8>>>()),
         "Idle: the type has no such variant, keep it or give one serde(alias)"
     );
+    let missing = StoredSchema::fields([("first", &StoredSchema::leaf(Leaf::U8))]).unwrap();
+    let probe = TypeProbe::of::<later::Holder>();
+    assert_eq!(
+        never(probe.ask(missing.view())),
+        "no field `sort` is stored, give it serde(default) or serde(alias)"
+    );
+}
+
+#[test]
+fn a_type_tells_which_fields_and_variants_it_passes_over() {
+    #[derive(Deserialize, Described, Serialize)]
+    enum Sort {
+        Gone,
+        Kept { a: u8, b: Option<(u8, bool)> },
+    }
+    mod later {
+        use super::*;
+        #[derive(Deserialize)]
+        pub enum Sort {
+            Kept { a: u8 },
+        }
+    }
+    type Both = (u8, BTreeMap<u8, Sort>);
+    let probed = probed::<Both, (u8, BTreeMap<u8, later::Sort>)>();
+    assert_eq!(probed.verdict, Verdict::Reads);
+    assert_eq!(probed.dropped.map(|path| path.to_string()), Some("Kept.b".into()));
+    assert_eq!(probed.unknown.map(|path| path.to_string()), Some("Gone".into()));
+    let own = self::probed::<Both, Both>();
+    assert_eq!(own, Probed { verdict: Verdict::Reads, dropped: None, unknown: None });
+}
+
+#[test]
+fn a_type_that_takes_some_values_only_is_told_by_its_schema() {
+    /// A number that is stored as text.
+    #[derive(Debug)]
+    struct Even(#[allow(dead_code)] u64);
+    impl<'de> Deserialize<'de> for Even {
+        fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            let text = String::deserialize(deserializer)?;
+            let number = text.parse().ok().filter(|number| number % 2 == 0);
+            number.map(Self).ok_or(serde::de::Error::custom("odd"))
+        }
+    }
+    impl Described for Even {
+        const SCHEMA: &'static DataModelType = String::SCHEMA;
+    }
+    #[derive(Deserialize, Described)]
+    struct Holder {
+        a: Even,
+        b: u16,
+    }
+    let holder = |b: Leaf| {
+        let (a, b) = (StoredSchema::leaf(Leaf::String), StoredSchema::leaf(b));
+        StoredSchema::fields([("b", &b), ("a", &a)]).unwrap()
+    };
+    let own = StoredSchema::of::<Holder>().unwrap();
+    let told =
+        |stored: &StoredSchema| compare_type(stored.view(), own.view(), TypeProbe::of::<Holder>());
+    assert_eq!(TypeProbe::of::<Holder>().ask(own.view()).verdict, Verdict::Depends);
+    assert_eq!(told(&holder(Leaf::U8)), Ok(Compatibility::Evolved));
+    assert_eq!(
+        told(&holder(Leaf::U32)).unwrap_err().to_string(),
+        "b: what is stored as u32 cannot become u16"
+    );
+}
+
+#[test]
+fn asking_ends_whatever_the_schema() {
+    let byte = StoredSchema::leaf(Leaf::U8);
+    let names: Vec<String> = (0..1000).map(|number| number.to_string()).collect();
+    let wide = StoredSchema::variants(names.iter().map(|name| (name.as_str(), &byte))).unwrap();
+    let deep = (0..20).try_fold(wide.clone(), |deep, _| StoredSchema::tuple([&deep; 2])).unwrap();
+    let fields = names.iter().take(10).map(|name| (name.as_str(), &wide));
+    let fields = StoredSchema::fields(fields).unwrap();
+    let verdict = |schema: &StoredSchema| TypeProbe::of::<Any>().ask(schema.view()).verdict;
+    assert_eq!((verdict(&wide), verdict(&deep)), (Verdict::Reads, Verdict::Reads));
+    // Ten times a thousand variants, in each round ten enums of a thousand.
+    assert_eq!(verdict(&fields), Verdict::Depends);
 }
 
 #[test]
