@@ -210,10 +210,15 @@ impl StateEntry {
             PartShape::Delta { base } => (Shape::Delta, base.checkpoint, 0),
             PartShape::Full { digest } => (Shape::Full, 0, digest),
         };
-        // Tasks share the part of a copy that they have in common.
-        let group = if self.is_broadcast() { 0 } else { group };
+        let group = self.group_in_file(group);
         let Part { state, offset, length, rows, .. } = *part;
         PartEntry { state, group, shape, base, offset, length, rows, digest }
+    }
+
+    /// Returns the group that a part of the chain of `group` shows.
+    pub fn group_in_file(&self, group: u16) -> u16 {
+        // Tasks share the part of a copy that they have in common.
+        if self.is_broadcast() { 0 } else { group }
     }
 
     /// Returns how many copies of a broadcast map there are: more than one is a bug in it.

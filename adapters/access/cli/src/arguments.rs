@@ -2,7 +2,7 @@
 
 mod tools;
 
-pub use tools::{Completions, Dump, Inspect, KnownShell, List, Verify};
+pub use tools::{Completions, Dump, Inspect, KnownShell, List, Savepoint, Verify};
 
 use std::ffi::OsString;
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
@@ -41,6 +41,8 @@ pub enum Command {
     Inspect(Inspect),
     /// Print the rows of a state of a checkpoint
     Dump(Dump),
+    /// Copy a checkpoint to a directory of its own that needs no other
+    Savepoint(Savepoint),
     /// Print the completions for a shell
     Completions(Completions),
 }

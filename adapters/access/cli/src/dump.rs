@@ -155,7 +155,8 @@ fn find_state<'m>(
     }
 }
 
-fn unreadable(manifest: &Manifest, state: &StateEntry, malformed: Malformed) -> Failure {
+/// Says that the types of a state cannot be read.
+pub(crate) fn unreadable(manifest: &Manifest, state: &StateEntry, malformed: Malformed) -> Failure {
     let place = format!("state {} of checkpoint {}", state.name, manifest.id);
     match malformed.fault {
         Fault::Version => {

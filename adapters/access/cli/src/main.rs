@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use holdwater_cli::arguments::{Arguments, Command, Refusal};
 use holdwater_cli::failure::Failure;
-use holdwater_cli::{completions, dump, inspect, list, run, verify};
+use holdwater_cli::{completions, dump, inspect, list, run, savepoint, verify};
 
 fn main() -> ExitCode {
     let ended = match Arguments::read(std::env::args_os()) {
@@ -23,6 +23,9 @@ fn main() -> ExitCode {
         }
         Ok(Command::Dump(arguments)) => {
             dump::dump(&arguments, &mut io::stdout().lock()).map(|()| 0)
+        }
+        Ok(Command::Savepoint(arguments)) => {
+            savepoint::savepoint(&arguments, &mut io::stdout().lock()).map(|()| 0)
         }
         Ok(Command::Completions(arguments)) => {
             completions::print(arguments.shell, &mut io::stdout().lock()).map(|()| 0)

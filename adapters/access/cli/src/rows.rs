@@ -10,11 +10,12 @@ use holdwater::manifest::{Chain, Manifest, StateEntry};
 use holdwater::page::Portable;
 use holdwater::schema::{Budget, Leaf, Schema, StoredSchema, walk};
 use holdwater::snapshot::Snapshot;
-use holdwater::state::{Change, Kind, LoadError, Op, Shape};
+use holdwater::state::{Change, Description, Kind, LoadError, Name, Op, Shape, TypeSchema};
 use holdwater::storage::ObjectId;
 use holdwater_files::Files;
 
 use crate::directory::Object;
+use crate::failure::Failure;
 use crate::verify::{Damage, in_part, part_in_words};
 
 /// What a state holds of its keys, by their encoding.
@@ -57,6 +58,22 @@ impl Types {
         };
         let (key, value) = (StoredSchema::parse(&schema.key)?, StoredSchema::parse(&schema.value)?);
         Ok(Self { kind, encoding: schema.encoding, key, field, value })
+    }
+
+    /// Describes a state of these types, for a part that is written.
+    pub(crate) fn describe(&self, state: &StateEntry) -> Result<Description, Failure> {
+        let name = Name::new(&state.name).ok_or_else(|| {
+            Failure::Corrupt(format!("state {} has no name that a state may have", state.name))
+        })?;
+        let field = self.field.clone().filter(|_| self.kind.rows() == Kind::Map);
+        Ok(Description {
+            name,
+            kind: self.kind,
+            key: TypeSchema::Stored(self.key.clone()),
+            field: field.map(TypeSchema::Stored),
+            value: TypeSchema::Stored(self.value.clone()),
+            encoding: self.encoding,
+        })
     }
 }
 

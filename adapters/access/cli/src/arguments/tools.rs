@@ -64,6 +64,16 @@ pub struct Dump {
     pub json: bool,
 }
 
+/// What to make a savepoint of.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = SAVEPOINT_EXAMPLES)]
+pub struct Savepoint {
+    /// A directory for its newest intact checkpoint, DIR@ID as list prints it, or a manifest
+    pub checkpoint: String,
+    /// The directory to make: it must not be there yet
+    pub out: PathBuf,
+}
+
 /// Which completions to print.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = COMPLETIONS_EXAMPLES)]
@@ -127,6 +137,14 @@ Examples:
 
   One key of two fields:
     holdwater dump checkpoints --state count --key SFO,JFK";
+
+const SAVEPOINT_EXAMPLES: &str = "\
+Examples:
+  Keep the newest intact checkpoint, whatever becomes of its directory:
+    holdwater savepoint checkpoints before-upgrade
+
+  Start a job from it:
+    holdwater run --checkpoints new --from before-upgrade ...";
 
 const COMPLETIONS_EXAMPLES: &str = "\
 Examples:
