@@ -123,3 +123,20 @@ impl Sweep {
         Ok(self.left == 0 && timers.next()?.is_some_and(|time| time <= self.time))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_never_goes_back() {
+        let mut clock = Clock::new();
+        assert_eq!(clock.time(), i64::MIN);
+        assert!(!clock.advance(i64::MIN));
+        assert!(clock.advance(5));
+        assert!(!clock.advance(5) && !clock.advance(-5));
+        assert_eq!(clock.time(), 5);
+        assert!(clock.advance(6));
+        assert_eq!(clock.time(), 6);
+    }
+}

@@ -44,6 +44,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 pub mod deltas;
+pub mod firing;
 pub mod list;
 pub mod map;
 pub mod opening;
@@ -54,6 +55,7 @@ pub mod snapshots;
 pub mod tapes;
 pub mod timers;
 pub mod value;
+pub mod windows;
 
 mod alike;
 mod all;
@@ -145,6 +147,24 @@ macro_rules! keyed {
                 windows_have_timers_of_their_own,
                 a_mix_of_changes_keeps_the_order,
                 cleared_timers_do_not_fire;
+            firing:
+                services_are_independent,
+                the_earliest_time_is_known,
+                a_timer_registered_by_another_fires_in_its_place,
+                a_timer_that_renews_itself_does_not_hold_the_sweep,
+                an_interrupted_sweep_goes_on_after_a_checkpoint,
+                a_failure_between_two_sweeps_repeats_what_the_checkpoint_has,
+                a_visit_shows_the_timers_of_a_group;
+            windows:
+                tumbling_windows_hold_their_rows,
+                sliding_windows_hold_their_rows,
+                sessions_hold_their_rows,
+                windows_do_not_depend_on_the_order_of_rows,
+                a_session_begins_at_its_earliest_row,
+                a_row_joins_the_sessions_that_are_open_to_its_input,
+                windows_close_once_at_any_parallelism,
+                rows_at_both_ends_of_time_are_in_windows,
+                an_aggregate_of_each_window_is_given_once;
             opening:
                 a_name_is_opened_once,
                 a_state_that_cannot_be_stored_is_refused,
@@ -242,8 +262,9 @@ macro_rules! row_deltas {
 
 #[cfg(test)]
 mod tests {
-    const ROOMS: [(&str, &str); 12] = [
+    const ROOMS: [(&str, &str); 14] = [
         ("deltas", include_str!("keyed/deltas.rs")),
+        ("firing", include_str!("keyed/firing.rs")),
         ("list", include_str!("keyed/list.rs")),
         ("map", include_str!("keyed/map.rs")),
         ("opening", include_str!("keyed/opening.rs")),
@@ -255,6 +276,7 @@ mod tests {
         ("tapes", include_str!("keyed/tapes.rs")),
         ("timers", include_str!("keyed/timers.rs")),
         ("value", include_str!("keyed/value.rs")),
+        ("windows", include_str!("keyed/windows.rs")),
     ];
 
     /// Returns each behaviour: its room, its name and the numbers in its documentation.

@@ -1,6 +1,7 @@
 //! Changes of every kind of state, in any order, compared with the truth.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt::Debug;
 
 use holdwater::key::In;
 use holdwater::snapshot::FrozenStates;
@@ -98,9 +99,19 @@ pub fn any_tape(steps: usize) -> impl Strategy<Value = Vec<Step>> {
 
 /// Calls `test` with so many tapes, the same ones for the same seed; shortens one that fails.
 pub(super) fn each(tapes: u32, seed: u64, test: impl Fn(&[Step])) {
+    each_of(any_tape(STEPS_MAX), tapes, seed, test);
+}
+
+/// Likewise with tapes of any steps.
+pub(super) fn each_of<S: Debug>(
+    any: impl Strategy<Value = Vec<S>>,
+    tapes: u32,
+    seed: u64,
+    test: impl Fn(&[S]),
+) {
     let rng_seed = RngSeed::Fixed(seed);
     let config = Config { cases: tapes, failure_persistence: None, rng_seed, ..Config::default() };
-    let tested = TestRunner::new(config).run(&any_tape(STEPS_MAX), |tape| {
+    let tested = TestRunner::new(config).run(&any, |tape| {
         test(&tape);
         Ok(())
     });

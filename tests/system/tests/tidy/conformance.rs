@@ -51,8 +51,8 @@ pub(crate) fn breaches(tree: &Tree) -> Vec<String> {
         match rows.get(&number) {
             Some(1) => {}
             Some(_) => breaches.push(format!("{DOCUMENT}: behaviour {number} has several rows")),
-            // Types that evolve, times to live and timers.
-            None if (121..=180).contains(&number) => {}
+            // Types that evolve and times to live.
+            None if (121..=163).contains(&number) => {}
             None => breaches.push(format!("{DOCUMENT}: behaviour {number} has no row")),
         }
     }
