@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`program`] | the program, built once |
 //! | [`place`] | a directory of its own for each test, with files, jobs and checkpoints in it |
+//! | [`mount`] | what it takes to mount a file system for one test |
 //! | [`process`] | a run of the program: started, fed, signalled, killed, waited for |
 //! | [`rows`] | rows of text under named columns, read and written as CSV and JSON lines |
 //! | [`generate`] | rows that follow from a seed |
@@ -15,6 +16,7 @@
 
 pub mod expected;
 pub mod generate;
+pub mod mount;
 pub mod place;
 pub mod process;
 pub mod program;

@@ -1,5 +1,6 @@
 //! A directory of its own for each test, with files, jobs and checkpoints in it.
 
+use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -8,6 +9,7 @@ use std::thread;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::mount;
 use crate::process::Invocation;
 use crate::program::repository;
 use crate::rows::Rows;
@@ -81,6 +83,22 @@ impl Place {
         Invocation::new(self.directory.path(), line)
     }
 
+    /// Prepares a script of the shell, in which `"$0"` is the program.
+    pub fn shell(&self, script: &str) -> Invocation {
+        Invocation::shell(self.directory.path(), script)
+    }
+
+    /// Prepares a script of the shell for which `mount` is an empty file system in memory of
+    /// `size`; nothing else sees it, and it goes with the script. `None`, which is told, where the
+    /// right to that is lacking.
+    pub fn mounted(&self, size: &str, script: &str) -> Option<Invocation> {
+        let rights = mount::rights()?;
+        let mount =
+            format!("mkdir -p mount && mount -t tmpfs -o size={size} none mount || exit 99");
+        let script = format!("{mount}\n{script}");
+        Some(Invocation::shell_within("unshare", rights, self.directory.path(), &script))
+    }
+
     /// Runs a job over `input` each time it has grown by one of so many parts of `rows`. However
     /// slow the machine is, each run ends with a checkpoint.
     #[track_caller]
@@ -114,6 +132,30 @@ impl Place {
         }
         found.sort();
         found
+    }
+
+    /// Returns what is in the files of a checkpoint directory, by their paths in it.
+    pub fn content(&self, directory: &str) -> BTreeMap<String, Vec<u8>> {
+        let mut content = BTreeMap::new();
+        for area in ["data", "epochs", "manifests"] {
+            for (_, path) in self.objects(directory, area) {
+                let name = path.strip_prefix(self.path(directory)).unwrap();
+                content.insert(name.to_str().unwrap().to_owned(), fs::read(path).unwrap());
+            }
+        }
+        content
+    }
+
+    /// Checks that what was in the files of a checkpoint directory still is. A run that was refused
+    /// later may have added claims and records.
+    #[track_caller]
+    pub fn assert_kept(&self, directory: &str, before: &BTreeMap<String, Vec<u8>>) {
+        let after = self.content(directory);
+        for (name, bytes) in before {
+            assert!(after.get(name) == Some(bytes), "{directory}/{name} is not what it was");
+        }
+        let added = |name: &&String| !before.contains_key(*name) && !name.starts_with("epochs/");
+        assert_eq!(after.keys().find(added), None, "{directory} has what it had not");
     }
 }
 

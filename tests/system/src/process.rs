@@ -50,8 +50,13 @@ impl Invocation {
 
     /// Prepares a script of the shell, in which `"$0"` is the program.
     pub fn shell(directory: &Path, script: &str) -> Self {
-        let mut shell = Self::of(Path::new("/bin/sh"), directory, "-c");
-        shell.command.arg(script).arg(program());
+        Self::shell_within("/usr/bin/env", &[], directory, script)
+    }
+
+    /// Prepares a script of the shell, which the program `around` begins.
+    pub fn shell_within(around: &str, arguments: &[&str], directory: &Path, script: &str) -> Self {
+        let mut shell = Self::of(Path::new(around), directory, "");
+        shell.command.args(arguments).args(["/bin/sh", "-c", script]).arg(program());
         shell.line = script.to_owned();
         shell
     }

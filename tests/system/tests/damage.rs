@@ -21,7 +21,7 @@ fn a_damaged_directory_is_named_by_verify_and_run_gives_the_right_output_or_refu
     let wanted = place.rows("wanted.csv").sorted();
     // The newest three stand on one full checkpoint, and one that is kept for it on another.
     place.run_in_parts(&format!("{JOB} {EVERY} --checkpoints sound"), "in.csv", &input, 6);
-    let sound = read(&place.path("sound"));
+    let sound = place.content("sound");
     place.holdwater("verify sound").succeed();
 
     let (mut random, mut tally) = (Random::new(11), Tally::default());
@@ -119,19 +119,6 @@ fn damage(files: &mut Files, random: &mut Random) -> String {
             format!("{name}, byte {at}, bit {bit}")
         }
     }
-}
-
-/// Reads the files of a checkpoint directory, by their paths in it.
-fn read(directory: &Path) -> Files {
-    let mut files = Files::new();
-    for area in ["data", "epochs", "manifests"] {
-        for entry in fs::read_dir(directory.join(area)).unwrap() {
-            let path = entry.unwrap().path();
-            let name = path.strip_prefix(directory).unwrap().to_str().unwrap().to_owned();
-            files.insert(name, fs::read(path).unwrap());
-        }
-    }
-    files
 }
 
 fn write(directory: &Path, files: &Files) {

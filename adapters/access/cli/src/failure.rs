@@ -66,7 +66,8 @@ impl fmt::Display for Failure {
             Self::Io { what, source } => {
                 write_line(what, f)?;
                 f.write_str(": ")?;
-                write_line(&source.to_string(), f)
+                write_line(&source.to_string(), f)?;
+                advice(source.kind()).map_or(Ok(()), |advice| write!(f, "; {advice}"))
             }
         }
     }
@@ -88,6 +89,20 @@ pub fn quoted(text: &str) -> String {
         shown.push_str("...");
     }
     format!("{shown:?}")
+}
+
+/// Says what to do about what the system says.
+const fn advice(kind: io::ErrorKind) -> Option<&'static str> {
+    match kind {
+        io::ErrorKind::FileTooLarge => Some("raise the limit of file sizes, or give another path"),
+        io::ErrorKind::NotFound => Some("check the path"),
+        io::ErrorKind::PermissionDenied => Some("get the right to, or give another path"),
+        io::ErrorKind::QuotaExceeded | io::ErrorKind::StorageFull => {
+            Some("make room there, or give another path")
+        }
+        io::ErrorKind::ReadOnlyFilesystem => Some("give a path that can be written"),
+        _ => None,
+    }
 }
 
 fn write_line(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -125,6 +140,15 @@ mod tests {
         assert_eq!(Failure::Foreign(text()).exit_code(), 3);
         assert_eq!(Failure::Changed(text()).exit_code(), 3);
         assert_eq!(Failure::Newer(text()).exit_code(), 3);
+    }
+
+    #[test]
+    fn what_the_system_says_is_followed_by_what_to_do() {
+        let full = Failure::io("cannot write out.csv", io::ErrorKind::StorageFull.into());
+        let said = "cannot write out.csv: no storage space; make room there, or give another path";
+        assert_eq!(full.to_string(), said);
+        let other = Failure::io("cannot read a.csv", io::Error::other("torn"));
+        assert_eq!(other.to_string(), "cannot read a.csv: torn");
     }
 
     #[test]

@@ -4,12 +4,16 @@
 
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use holdwater_cli::arguments::{Arguments, Command, Refusal};
 use holdwater_cli::failure::Failure;
 use holdwater_cli::{completions, dump, inspect, list, run, savepoint, verify};
 
 fn main() -> ExitCode {
+    // A write beyond the limit of file sizes fails then, as one to a full disk does; without, the
+    // signal ends the process. Where it cannot be caught, that is how it stays.
+    let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default());
     let ended = match Arguments::read(std::env::args_os()) {
         Ok(Command::Run(arguments)) => run::run(&arguments),
         Ok(Command::List(arguments)) => {

@@ -45,34 +45,23 @@ impl Audience {
 impl Output {
     /// States whether a job may expect to write `path` at its end, before it begins.
     ///
-    /// Fails where `path` is a directory or its directory does not exist.
+    /// Fails where `path` is a directory, or where no file can be created beside it.
     pub fn check(path: &Path) -> Result<(), Failure> {
-        if path.is_dir() {
-            return Err(Failure::Data(format!(
-                "cannot write {}: it is a directory; give the path of a file",
-                path.display()
-            )));
+        let (target, special) = target(path)?;
+        if special {
+            return Ok(());
         }
-        let directory = directory_of(path);
-        if !directory.is_dir() {
-            return Err(Failure::Data(format!(
-                "cannot write {}: there is no directory {}; create it first",
-                path.display(),
-                directory.display()
-            )));
-        }
-        Ok(())
+        // Its file is gone again at once.
+        let created = temporary_beside(&target).map(drop);
+        created.map_err(|source| failed(&path.display().to_string(), source))
     }
 
     /// Begins a file of the given columns, to stand under `path` at the end.
     ///
     /// What is no regular file, such as a pipe or `/dev/null`, is written to as it is.
     pub fn to_file(path: &Path, format: Format, columns: &[String]) -> Result<Self, Failure> {
-        Self::check(path)?;
         let name = path.display().to_string();
-        // Through a link the file it names is replaced, not the link.
-        let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        let special = fs::metadata(&path).is_ok_and(|found| !found.is_file());
+        let (path, special) = target(path)?;
         let opened = if special {
             File::options().write(true).open(&path).map(Sink::Direct)
         } else {
@@ -219,7 +208,7 @@ impl Write for Sink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Stdout(stdout) => stdout.write(bytes),
-            Self::Temporary(file) => file.write(bytes),
+            Self::Temporary(file) => file.as_file_mut().write(bytes),
             Self::Direct(file) => file.write(bytes),
         }
     }
@@ -227,7 +216,7 @@ impl Write for Sink {
     fn flush(&mut self) -> io::Result<()> {
         match self {
             Self::Stdout(stdout) => stdout.flush(),
-            Self::Temporary(file) => file.flush(),
+            Self::Temporary(file) => file.as_file_mut().flush(),
             Self::Direct(file) => file.flush(),
         }
     }
@@ -251,6 +240,24 @@ fn write_json(answer: &Answer<'_>, out: &mut impl Write) -> io::Result<()> {
     }
 }
 
+/// Returns the file that results replace, and whether it is none that can be replaced. Through a
+/// link the file it names is replaced, not the link.
+fn target(path: &Path) -> Result<(PathBuf, bool), Failure> {
+    let refused =
+        |why: String| Err(Failure::Data(format!("cannot write {}: {why}", path.display())));
+    if path.is_dir() {
+        return refused("it is a directory; give the path of a file".to_owned());
+    }
+    let directory = directory_of(path);
+    if !directory.is_dir() {
+        let directory = directory.display();
+        return refused(format!("there is no directory {directory}; create it first"));
+    }
+    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let special = fs::metadata(&path).is_ok_and(|found| !found.is_file());
+    Ok((path, special))
+}
+
 /// Creates a file in the directory of `path`, so that it can be renamed to it, with the rights that
 /// any new file gets.
 fn temporary_beside(path: &Path) -> io::Result<NamedTempFile> {
@@ -264,7 +271,8 @@ fn temporary_beside(path: &Path) -> io::Result<NamedTempFile> {
         use std::os::unix::fs::PermissionsExt;
         builder.permissions(fs::Permissions::from_mode(0o666));
     }
-    builder.tempfile_in(directory_of(path))
+    // Which name was tried is of no interest to anybody.
+    builder.tempfile_in(directory_of(path)).map_err(|error| error.kind().into())
 }
 
 fn directory_of(path: &Path) -> &Path {

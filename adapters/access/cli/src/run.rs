@@ -128,7 +128,7 @@ fn checkpoints(
     directory: &Path,
     plan: &Plan,
 ) -> Result<(Checkpoints<Files>, Lock), Failure> {
-    let files = Files::open(directory).map_err(|error| Failure::Data(error.to_string()))?;
+    let files = Files::open(directory).map_err(failures::of_files)?;
     let lock = files.lock().map_err(failures::of_lock)?;
     let start = start(run, directory)?;
     let mut checkpoints = Checkpoints::new(files, plan.job(), plan.signature.clone());

@@ -127,7 +127,9 @@ fn a_newer_format_is_refused_by_its_name() {
         bytes[60..64].copy_from_slice(&sum.to_le_bytes());
         fs::write(manifest, bytes).unwrap();
     }
+    let checkpoints = place.content("dir");
     place.holdwater(JOB).refuse(3, &["newer version"]);
+    place.assert_kept("dir", &checkpoints);
 }
 
 #[test]

@@ -6,6 +6,7 @@
 mod bad_rows;
 mod cells;
 mod damage;
+mod disk;
 mod flights;
 mod guarantee;
 mod inputs;

@@ -84,7 +84,7 @@ fn stored_key_groups_bound_the_subtasks_not_those_that_a_new_job_would_have() {
 #[test]
 fn checkpoints_of_another_job_are_exit_code_3() {
     let place = with_checkpoints();
-    let before = place.read("out.csv");
+    let (before, checkpoints) = (place.read("out.csv"), place.content("dir"));
     for (from, to) in [
         ("--key key", "--key shop"),
         ("--key key", "--key key,shop"),
@@ -100,6 +100,7 @@ fn checkpoints_of_another_job_are_exit_code_3() {
         let refused = place.holdwater(&job).finish().refused(3, &["dir", "--fresh"]);
         assert_eq!(refused.stderr.lines().count(), 1, "{to}: {}", refused.stderr);
         assert_eq!(place.read("out.csv"), before, "{to}");
+        place.assert_kept("dir", &checkpoints);
     }
 }
 
@@ -114,7 +115,7 @@ fn another_format_is_another_job() {
 fn a_changed_or_shorter_input_is_exit_code_3() {
     let place = with_checkpoints();
     let text = place.read("a.csv");
-    let before = place.read("out.csv");
+    let (before, checkpoints) = (place.read("out.csv"), place.content("dir"));
     let shorter = &text[..text.len() - 20];
     let changed = {
         let (head, tail) = text.split_at(text.len() - 1_000);
@@ -124,6 +125,7 @@ fn a_changed_or_shorter_input_is_exit_code_3() {
         place.write("a.csv", other);
         place.holdwater(JOB).refuse(3, &["a.csv", "--fresh"]);
         assert_eq!(place.read("out.csv"), before);
+        place.assert_kept("dir", &checkpoints);
     }
     place.write("a.csv", &text);
     place.holdwater(JOB).succeed();

@@ -6,7 +6,7 @@ use std::path::Path;
 use holdwater::checkpoint::{RecoveryError, Skipped};
 use holdwater::error::{ErrorKind, StateError};
 use holdwater::rescale::Misfit;
-use holdwater_files::LockError;
+use holdwater_files::{FilesError, LockError};
 use holdwater_heap::HeapError;
 use holdwater_threads::EngineError;
 
@@ -28,6 +28,9 @@ pub(super) fn of_engine(error: EngineError, directory: Option<&Path>) -> Failure
             Some(error) => of_state(error),
             None => Failure::Corrupt(text),
         },
+        EngineError::Recovery { recovery: RecoveryError::Storage(_), error: Some(error) } => {
+            error.downcast().map_or(Failure::Data(text), |error| of_files(*error))
+        }
         EngineError::Recovery { recovery, .. } => match recovery {
             RecoveryError::Newer(_) => Failure::Newer(text),
             RecoveryError::NoneIntact(skipped) => {
@@ -74,8 +77,14 @@ pub(super) fn of_state(error: &impl StateError) -> Failure {
 pub(super) fn of_lock(error: LockError) -> Failure {
     match error {
         LockError::Busy { .. } => Failure::Busy(error.to_string()),
-        LockError::Failed(error) => Failure::Data(error.to_string()),
+        LockError::Failed(error) => of_files(error),
     }
+}
+
+/// Says why a directory of checkpoints cannot be used.
+pub(super) fn of_files(error: FilesError) -> Failure {
+    let FilesError { step, path, source } = error;
+    Failure::io(format!("cannot {step} {}", path.display()), source)
 }
 
 /// Sources and operators of this program fail with a [`Failure`]; it is told as it is.
