@@ -14,6 +14,7 @@ mod assemble;
 mod choice;
 mod clean;
 mod coordinator;
+mod job;
 mod lineage;
 mod load;
 mod perform;
@@ -27,7 +28,8 @@ mod start;
 
 pub use assemble::{Refusal, RefusalFault};
 pub use clean::Warning;
-pub use coordinator::{Config, Coordinator, Job, OperatorShape, Recovered, Refused};
+pub use coordinator::{Config, Coordinator, Recovered, Refused};
+pub use job::{Job, OperatorShape};
 pub use lineage::{Lineage, Living};
 pub use load::{FileDamage, LoadFailure, RestorePolicy, Restored, SkippedGroup, load};
 pub use perform::Performer;

@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::coordinator::Job;
+use super::job::Job;
 use super::report::{GroupChange, Report, StateChange, TaskId};
 use crate::barrier::Barrier;
 use crate::manifest::{

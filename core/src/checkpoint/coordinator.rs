@@ -7,6 +7,7 @@ use core::fmt;
 
 use super::assemble::Assembly;
 use super::clean::{self, Clean, Warning};
+use super::job::Job;
 use super::publish::{self, Halt, Publish};
 use super::report::{Report, TaskId};
 use super::retention::Retention;
@@ -23,31 +24,6 @@ pub struct Config {
     pub retain: usize,
     /// Every that-many-th checkpoint is full; with 1 each is. Bounds how deep files are shared.
     pub full_every: u32,
-}
-
-/// The job whose checkpoints are taken.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Job {
-    /// Its identity, in every file.
-    pub id: u128,
-    /// What makes it the same job, for the driver.
-    pub signature: Vec<u8>,
-    /// How many key groups it has.
-    pub key_groups: u16,
-    /// The function that assigns keys to groups.
-    pub hash_function: u8,
-    /// Its operators. Every task of each of them acknowledges every checkpoint, sources and sinks
-    /// too.
-    pub operators: Vec<OperatorShape>,
-}
-
-/// An operator of a job.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct OperatorShape {
-    /// Its name, unique within the job.
-    pub name: String,
-    /// How many tasks run it.
-    pub parallelism: u16,
 }
 
 /// Where a job stands when it starts: what recovery found, for the coordinator to go on from.
