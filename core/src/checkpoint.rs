@@ -13,6 +13,7 @@
 mod assemble;
 mod choice;
 mod clean;
+mod cleanup;
 mod coordinator;
 mod job;
 mod lineage;
@@ -28,6 +29,7 @@ mod start;
 
 pub use assemble::{Refusal, RefusalFault};
 pub use clean::Warning;
+pub use cleanup::{Cleanup, CleanupCommand, Inventory};
 pub use coordinator::{Config, Coordinator, Recovered, Refused};
 pub use job::{Job, OperatorShape};
 pub use lineage::{Lineage, Living};

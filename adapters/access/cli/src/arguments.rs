@@ -2,7 +2,7 @@
 
 mod tools;
 
-pub use tools::{Completions, Dump, Inspect, KnownShell, List, Savepoint, Verify};
+pub use tools::{Completions, Dump, Gc, Inspect, KnownShell, List, Remove, Savepoint, Verify};
 
 use std::ffi::OsString;
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
@@ -43,6 +43,10 @@ pub enum Command {
     Dump(Dump),
     /// Copy a checkpoint to a directory of its own that needs no other
     Savepoint(Savepoint),
+    /// Remove a checkpoint, and what no other needs
+    Remove(Remove),
+    /// Remove what no checkpoint of a directory needs
+    Gc(Gc),
     /// Print the completions for a shell
     Completions(Completions),
 }

@@ -4,6 +4,8 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
+use holdwater_files::{FilesError, LockError};
+
 /// Why a command ends without having done what was asked.
 ///
 /// Its text is one line that says what to do, whatever the input put into it: control characters
@@ -48,6 +50,22 @@ impl Failure {
             Self::Usage(_) => 2,
             Self::Data(_) | Self::Io { .. } | Self::Resource(_) | Self::Busy(_) => 1,
             Self::Corrupt(_) | Self::Foreign(_) | Self::Changed(_) | Self::Newer(_) => 3,
+        }
+    }
+}
+
+impl From<FilesError> for Failure {
+    fn from(error: FilesError) -> Self {
+        let FilesError { step, path, source } = error;
+        Self::io(format!("cannot {step} {}", path.display()), source)
+    }
+}
+
+impl From<LockError> for Failure {
+    fn from(error: LockError) -> Self {
+        match error {
+            LockError::Busy { .. } => Self::Busy(error.to_string()),
+            LockError::Failed(error) => error.into(),
         }
     }
 }

@@ -35,6 +35,7 @@ pub mod dump;
 pub mod duration;
 pub mod failure;
 pub mod fields;
+pub mod gc;
 pub mod input;
 pub mod inspect;
 pub mod list;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use holdwater_cli::arguments::{Arguments, Command, Refusal};
 use holdwater_cli::failure::Failure;
-use holdwater_cli::{completions, dump, inspect, list, run, savepoint, verify};
+use holdwater_cli::{completions, dump, gc, inspect, list, run, savepoint, verify};
 
 fn main() -> ExitCode {
     // A write beyond the limit of file sizes fails then, as one to a full disk does; without, the
@@ -31,6 +31,10 @@ fn main() -> ExitCode {
         Ok(Command::Savepoint(arguments)) => {
             savepoint::savepoint(&arguments, &mut io::stdout().lock()).map(|()| 0)
         }
+        Ok(Command::Remove(arguments)) => {
+            gc::remove(&arguments, &mut io::stdout().lock()).map(|()| 0)
+        }
+        Ok(Command::Gc(arguments)) => gc::gc(&arguments, &mut io::stdout().lock()).map(|()| 0),
         Ok(Command::Completions(arguments)) => {
             completions::print(arguments.shell, &mut io::stdout().lock()).map(|()| 0)
         }

@@ -128,8 +128,8 @@ fn checkpoints(
     directory: &Path,
     plan: &Plan,
 ) -> Result<(Checkpoints<Files>, Lock), Failure> {
-    let files = Files::open(directory).map_err(failures::of_files)?;
-    let lock = files.lock().map_err(failures::of_lock)?;
+    let files = Files::open(directory).map_err(Failure::from)?;
+    let lock = files.lock().map_err(Failure::from)?;
     let start = start(run, directory)?;
     let mut checkpoints = Checkpoints::new(files, plan.job(), plan.signature.clone());
     checkpoints.start = start;

@@ -74,6 +74,25 @@ pub struct Savepoint {
     pub out: PathBuf,
 }
 
+/// What to remove.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = REMOVE_EXAMPLES)]
+pub struct Remove {
+    /// DIR@ID as list prints it, or a manifest; not the one that a job would go on from
+    pub checkpoint: String,
+}
+
+/// Where to remove what nothing needs.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = GC_EXAMPLES)]
+pub struct Gc {
+    /// The directory of checkpoints, which no job uses now
+    pub dir: PathBuf,
+    /// Only show what would be removed
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
 /// Which completions to print.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = COMPLETIONS_EXAMPLES)]
@@ -145,6 +164,21 @@ Examples:
 
   Start a job from it:
     holdwater run --checkpoints new --from before-upgrade ...";
+
+const REMOVE_EXAMPLES: &str = "\
+Examples:
+  A checkpoint of a lineage that is over:
+    holdwater remove checkpoints@7.e2
+
+What another checkpoint of the directory names stays.";
+
+const GC_EXAMPLES: &str = "\
+Examples:
+  See what a job that was killed has left behind, then remove it:
+    holdwater gc checkpoints --dry-run
+    holdwater gc checkpoints
+
+A job removes it too, with its next checkpoint.";
 
 const COMPLETIONS_EXAMPLES: &str = "\
 Examples:

@@ -6,7 +6,7 @@ use std::path::Path;
 use holdwater::checkpoint::{RecoveryError, Skipped};
 use holdwater::error::{ErrorKind, StateError};
 use holdwater::rescale::Misfit;
-use holdwater_files::{FilesError, LockError};
+use holdwater_files::FilesError;
 use holdwater_heap::HeapError;
 use holdwater_threads::EngineError;
 
@@ -29,7 +29,8 @@ pub(super) fn of_engine(error: EngineError, directory: Option<&Path>) -> Failure
             None => Failure::Corrupt(text),
         },
         EngineError::Recovery { recovery: RecoveryError::Storage(_), error: Some(error) } => {
-            error.downcast().map_or(Failure::Data(text), |error| of_files(*error))
+            let error = error.downcast::<FilesError>();
+            error.map_or(Failure::Data(text), |error| Failure::from(*error))
         }
         EngineError::Recovery { recovery, .. } => match recovery {
             RecoveryError::Newer(_) => Failure::Newer(text),
@@ -71,20 +72,6 @@ pub(super) fn of_state(error: &impl StateError) -> Failure {
         ErrorKind::Mismatch => Failure::Usage(error.to_string()),
         _ => Failure::Data(error.to_string()),
     }
-}
-
-/// Says why the directory of checkpoints cannot be locked.
-pub(super) fn of_lock(error: LockError) -> Failure {
-    match error {
-        LockError::Busy { .. } => Failure::Busy(error.to_string()),
-        LockError::Failed(error) => of_files(error),
-    }
-}
-
-/// Says why a directory of checkpoints cannot be used.
-pub(super) fn of_files(error: FilesError) -> Failure {
-    let FilesError { step, path, source } = error;
-    Failure::io(format!("cannot {step} {}", path.display()), source)
 }
 
 /// Sources and operators of this program fail with a [`Failure`]; it is told as it is.
