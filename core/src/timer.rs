@@ -55,8 +55,9 @@ impl Default for Clock {
 ///
 /// ```
 /// use holdwater::key::KeyGroups;
-/// use holdwater::state::{Backend, Timers};
-/// use holdwater::timer::{Clock, Sweep};
+/// use holdwater::state::Timers;
+/// use holdwater::timer::Sweep;
+/// use holdwater_heap::Heap;
 ///
 /// holdwater::states! {
 ///     /// Machines that must report in time.
@@ -65,18 +66,25 @@ impl Default for Clock {
 ///     }
 /// }
 ///
-/// /// Tells which machines are silent: 100 at most. Returns whether there are more.
-/// fn silent<B: Backend>(
-///     watchdog: &mut Watchdog<B>,
-///     watermark: &Clock,
-///     mut tell: impl FnMut(u32),
-/// ) -> Result<bool, B::Error> {
-///     let mut sweep = Sweep::new(watermark.time(), 100);
-///     while let Some(timer) = sweep.fire(&mut watchdog.silent)? {
-///         tell(timer.key);
-///     }
-///     sweep.is_cut(&watchdog.silent)
+/// let groups = KeyGroups::all(128);
+/// let mut watchdog = Watchdog::open(&mut Heap::new(groups))?;
+/// for machine in 0..3 {
+///     watchdog.silent.register(groups.locate::<u32>(machine), 1_000)?;
 /// }
+/// // Machine 1 reports: it has more time.
+/// watchdog.silent.delete(groups.locate::<u32>(1), 1_000)?;
+/// watchdog.silent.register(groups.locate::<u32>(1), 2_000)?;
+///
+/// // The watermark has come to 1,500: one timer at once, and the rest after the next record.
+/// let mut sweep = Sweep::new(1_500, 1);
+/// assert_eq!(sweep.fire(&mut watchdog.silent)?.map(|timer| timer.key), Some(0));
+/// assert!(sweep.is_cut(&watchdog.silent)?);
+///
+/// let mut sweep = Sweep::new(1_500, 100);
+/// assert_eq!(sweep.fire(&mut watchdog.silent)?.map(|timer| timer.key), Some(2));
+/// assert!(sweep.fire(&mut watchdog.silent)?.is_none());
+/// assert_eq!(watchdog.silent.next()?, Some(2_000));
+/// # Ok::<(), holdwater_heap::HeapError>(())
 /// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Sweep {

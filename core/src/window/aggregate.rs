@@ -11,9 +11,10 @@ use crate::timer::Sweep;
 ///
 /// ```
 /// use holdwater::key::KeyGroups;
-/// use holdwater::state::{Aggregate, Backend};
+/// use holdwater::state::Aggregate;
 /// use holdwater::timer::Sweep;
-/// use holdwater::window::{Assigner, WindowedAggregate};
+/// use holdwater::window::{Assigner, Window, WindowedAggregate};
+/// use holdwater_heap::Heap;
 ///
 /// struct Total;
 ///
@@ -22,27 +23,32 @@ use crate::timer::Sweep;
 ///     type Accumulator = u64;
 ///     type Output = u64;
 ///
-///     fn start(&self) -> u64 { 0 }
-///     fn add(&self, sum: &mut u64, input: u64) { *sum += input }
-///     fn result(&self, sum: &u64) -> u64 { *sum }
-///     fn merge(&self, sum: &mut u64, other: u64) { *sum += other }
+///     fn start(&self) -> u64 {
+///         0
+///     }
+///     fn add(&self, sum: &mut u64, input: u64) {
+///         *sum += input;
+///     }
+///     fn result(&self, sum: &u64) -> u64 {
+///         *sum
+///     }
+///     fn merge(&self, sum: &mut u64, other: u64) {
+///         *sum += other;
+///     }
 /// }
 ///
-/// fn totals<B: Backend>(backend: &mut B) -> Result<Vec<(u32, i64, u64)>, B::Error> {
-///     let groups = backend.groups();
-///     let minutes = Assigner::tumbling(60_000).expect("a minute is above zero");
-///     let mut totals = WindowedAggregate::<u32, B, _>::open(backend, minutes, Total)?;
-///     for (key, time, amount) in [(7, 1_000, 5), (7, 59_999, 6), (7, 60_000, 9)] {
-///         totals.add(groups.locate::<u32>(key), time, i64::MIN, amount)?;
-///     }
-///     // The watermark has reached the end of the first minute.
-///     let mut sweep = Sweep::new(60_000, 1000);
-///     let mut found = Vec::new();
-///     while let Some(total) = totals.due(&mut sweep)? {
-///         found.push((total.key, total.window.start, total.output));
-///     }
-///     Ok(found)
+/// let groups = KeyGroups::all(128);
+/// let minutes = Assigner::tumbling(60_000)?;
+/// let mut totals = WindowedAggregate::open(&mut Heap::new(groups), minutes, Total)?;
+/// for (time, amount) in [(1_000, 5), (59_999, 6), (60_000, 9)] {
+///     assert!(totals.add(groups.locate::<u32>(7), time, i64::MIN, amount)?);
 /// }
+/// // The watermark has come to the end of the first minute.
+/// let mut sweep = Sweep::new(60_000, 1_000);
+/// let first = totals.due(&mut sweep)?.expect("the first minute is over");
+/// assert_eq!((first.key, first.window, first.output), (7, Window { start: 0, end: 60_000 }, 11));
+/// assert!(totals.due(&mut sweep)?.is_none());
+/// # Ok::<(), Box<dyn core::error::Error>>(())
 /// ```
 pub struct WindowedAggregate<K: Key, B: Backend, A: Aggregate> {
     windows: Windows<K, B>,

@@ -44,47 +44,43 @@ impl<K: Key> Closed<K> {
 /// The states that are windowed are the caller's: this one tells what to do to them.
 ///
 /// ```
-/// use holdwater::key::{At, In};
+/// use holdwater::key::{At, In, KeyGroups};
 /// use holdwater::state::{Backend, Descriptor, List};
 /// use holdwater::timer::Sweep;
 /// use holdwater::window::{Assigner, Step, Window, Windows};
+/// use holdwater_heap::Heap;
 ///
-/// /// The words of each room, in sessions.
+/// /// What was said in each room, talk by talk.
 /// struct Talks<B: Backend> {
 ///     windows: Windows<u32, B>,
-///     words: B::List<In<u32, Window>, u64>,
+///     words: B::List<In<u32, Window>, String>,
 /// }
 ///
 /// impl<B: Backend> Talks<B> {
-///     fn open(backend: &mut B) -> Result<Self, B::Error> {
-///         let assigner = Assigner::session(1_800_000).expect("half an hour is above zero");
-///         Ok(Self {
-///             windows: Windows::open(backend, assigner)?,
-///             words: backend.list(Descriptor::new("words"))?,
-///         })
-///     }
-///
 ///     /// Adds a word; returns whether it came in time.
-///     fn add(&mut self, at: At<'_, u32>, word: u64, time: i64, w: i64) -> Result<bool, B::Error> {
+///     fn say(&mut self, at: At<'_, u32>, word: &str, time: i64) -> Result<bool, B::Error> {
 ///         let words = &mut self.words;
-///         self.windows.add(at, time, w, |step| match step {
-///             Step::Add(window) => words.push(at.within(window), word),
+///         self.windows.add(at, time, i64::MIN, |step| match step {
+///             Step::Add(window) => words.push(at.within(window), word.to_owned()),
 ///             Step::Merge { from, into } => words.merge(at.within(into), &[at.within(from)]),
 ///         })
 ///     }
-///
-///     /// Shows the talks that have ended, 100 timers at most.
-///     fn due(&mut self, w: i64, mut show: impl FnMut(u32, Window, u64)) -> Result<(), B::Error> {
-///         let groups = self.windows.groups();
-///         let mut sweep = Sweep::new(w, 100);
-///         while let Some(closed) = self.windows.due(&mut sweep)? {
-///             let at = closed.at(groups);
-///             show(closed.key, closed.window, self.words.len(at)?);
-///             self.words.remove(at)?;
-///         }
-///         Ok(())
-///     }
 /// }
+///
+/// let (groups, minute) = (KeyGroups::all(128), 60_000);
+/// let mut heap = Heap::new(groups);
+/// let windows = Windows::open(&mut heap, Assigner::session(30 * minute)?)?;
+/// let mut talks = Talks { windows, words: heap.list(Descriptor::new("words"))? };
+/// // The last word said joins what were two talks.
+/// for (word, time) in [("hello", 0), ("bye", 50 * minute), ("so", 25 * minute)] {
+///     talks.say(groups.locate::<u32>(1), word, time)?;
+/// }
+/// let talk = talks.windows.due(&mut Sweep::new(80 * minute, 100))?.expect("it is over");
+/// assert_eq!((talk.window.start, talk.window.end), (0, 80 * minute));
+/// let at = talk.at(groups);
+/// assert_eq!(talks.words.len(at)?, 3);
+/// talks.words.remove(at)?;
+/// # Ok::<(), Box<dyn core::error::Error>>(())
 /// ```
 pub enum Windows<K: Key, B: Backend> {
     /// Tumbling or sliding windows.
