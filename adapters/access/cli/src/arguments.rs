@@ -331,6 +331,9 @@ Examples:
     holdwater run --input a.csv --input b.csv --key origin,destination --agg max:delay \\
         --format-out jsonl
 
+Signals: INT and TERM take a last checkpoint and end the job; USR1 takes a savepoint, a checkpoint
+that is full and is kept, and the job goes on.
+
 Exit codes: 0 done, 1 data, I/O or resources, 2 usage, 3 checkpoints or input are not as expected.";
 
 #[cfg(test)]

@@ -49,6 +49,7 @@ pub fn run(run: &Run) -> Result<u8, Failure> {
     let gauges = inputs.iter().map(|input| input.source.gauge()).collect();
     let signals = Signals::catch()?;
     options.stop = signals.stop();
+    options.savepoints = signals.savepoints();
     // Held until the job has ended: the directory belongs to one process at a time.
     let (checkpoints, _lock) = match &run.checkpoints {
         Some(directory) => {

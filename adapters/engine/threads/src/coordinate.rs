@@ -11,7 +11,7 @@ use holdwater::storage::Storage;
 use crate::error::EngineError;
 use crate::message::{Notice, Order, Signal};
 use crate::observer::{Event, Observer};
-use crate::options::Stop;
+use crate::options::{Savepoints, Stop};
 use crate::place::SOURCES;
 use crate::rows::RowCount;
 use crate::summary::{Ended, Summary};
@@ -26,6 +26,9 @@ pub(crate) struct Coordination<'a, B: Storage> {
     pub(crate) heard: Receiver<Signal>,
     pub(crate) rows: RowCount,
     pub(crate) stop: &'a Stop,
+    pub(crate) savepoints: &'a Savepoints,
+    /// The inputs were told to end; the job waits for them until then.
+    pub(crate) drained: Option<Instant>,
     pub(crate) observer: &'a mut dyn Observer,
     /// How many inputs have ended.
     pub(crate) exhausted: usize,
@@ -100,21 +103,40 @@ impl<B: Storage> Coordination<'_, B> {
         Ok(())
     }
 
-    fn ending(&self) -> Option<Ending> {
+    fn ending(&mut self) -> Option<Ending> {
         if self.exhausted == self.sources.len() {
             return Some(Ending::Exhausted);
         }
+        if !self.stop.is_stopped() {
+            return None;
+        }
         let patience = self.taking.as_ref().map_or(Duration::ZERO, Taking::stop_within);
-        self.stop.is_stopped().then(|| Ending::Stopped(Instant::now() + patience))
+        let until = Instant::now() + patience;
+        if !self.stop.is_drained() {
+            return Some(Ending::Stopped(until));
+        }
+        match self.drained {
+            None => {
+                tell(&self.sources, Order::Drain);
+                self.drained = Some(until);
+                None
+            }
+            Some(until) => (Instant::now() >= until).then_some(Ending::Stopped(until)),
+        }
     }
 
     /// Begins a checkpoint if one is due, or if the job ends and its last is to be taken.
     fn last(&mut self, ending: Option<Ending>) -> Last {
+        if let Some(taking) = self.taking.as_mut().filter(|_| self.savepoints.take()) {
+            taking.ask();
+        }
         match (&mut self.taking, ending) {
             (None, None) => Last::Awaited,
             (None, Some(_)) => Last::Over,
             (Some(taking), None) => taking.begin_if_due(&self.rows),
-            (Some(taking), Some(_)) => taking.begin_last(&self.rows, &self.positions),
+            (Some(taking), Some(_)) => {
+                taking.begin_last(self.stop.last(), &self.rows, &self.positions)
+            }
         }
     }
 

@@ -20,7 +20,7 @@ use crate::inputs::Inputs;
 use crate::message::{Message, Order, Signal};
 use crate::observer::{Event, Observer};
 use crate::operator::{Operator, Subtask};
-use crate::options::Checkpoints;
+use crate::options::{Checkpoints, Options};
 use crate::output::SinkThread;
 use crate::place::{SINK, SINK_NAME, SOURCES, SOURCES_NAME};
 use crate::plan::Plan;
@@ -94,7 +94,7 @@ impl<F, B: Storage + Clone + Send + Sync> Plan<F, B> {
         // Whoever waits for signals is to notice that all threads are gone.
         drop(signals);
         let (positions, exhausted) = (vec![None; self.inputs], 0);
-        let stop = &self.options.stop;
+        let Options { stop, savepoints, .. } = &self.options;
         Coordination {
             taking,
             sources,
@@ -102,6 +102,8 @@ impl<F, B: Storage + Clone + Send + Sync> Plan<F, B> {
             heard,
             rows,
             stop,
+            savepoints,
+            drained: None,
             observer,
             exhausted,
             positions,

@@ -32,7 +32,7 @@ pub use error::EngineError;
 pub use job::{Job, run};
 pub use observer::{Completed, Event, Observer};
 pub use operator::{Operator, Outputs, Subtask};
-pub use options::{Checkpoints, Every, KEY_GROUPS, Options, Start, Stop};
+pub use options::{Checkpoints, Every, KEY_GROUPS, Options, Savepoints, Start, Stop};
 pub use restore::{LoadFailed, load_states};
 pub use source::{Input, Route, Routed, RoutedSource};
 pub use summary::{Ended, Summary};

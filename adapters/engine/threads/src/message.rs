@@ -26,6 +26,8 @@ pub(crate) enum Message<B> {
 pub(crate) enum Order {
     /// Put this between the records, and report the position.
     Barrier(Barrier),
+    /// Read no further, as if the input ended here.
+    Drain,
     /// End the stream.
     Finish,
 }

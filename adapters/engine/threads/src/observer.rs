@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use holdwater::checkpoint::{Skipped, SkippedGroup, Warning};
-use holdwater::manifest::{CheckpointId, Manifest};
+use holdwater::manifest::{CheckpointId, CheckpointKind, Manifest};
 
 /// Somebody who is told how a job goes. It is called from the thread that runs the job.
 pub trait Observer {
@@ -58,6 +58,8 @@ pub enum Event<'e> {
 pub struct Completed {
     /// Its name.
     pub id: CheckpointId,
+    /// Whether it is a savepoint.
+    pub kind: CheckpointKind,
     /// How long it took, from the first barrier to the end.
     pub duration: Duration,
     /// How long the subtask that took longest processed no record.

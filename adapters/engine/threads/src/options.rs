@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use holdwater::barrier::Guarantee;
 use holdwater::checkpoint::RestorePolicy;
-use holdwater::manifest::{CheckpointId, Manifest};
+use holdwater::manifest::{CheckpointId, CheckpointKind, Manifest};
 
 /// How a job is run, apart from what it does.
 #[derive(Clone, Debug)]
@@ -22,6 +22,8 @@ pub struct Options {
     pub channel_batches: NonZero<usize>,
     /// Ends the job early, after a last checkpoint.
     pub stop: Stop,
+    /// Asks for savepoints while the job runs.
+    pub savepoints: Savepoints,
 }
 
 /// Starts one subtask per core, with 128 groups and exactly once.
@@ -34,6 +36,7 @@ impl Default for Options {
             guarantee: Guarantee::ExactlyOnce,
             channel_batches: CHANNEL_BATCHES,
             stop: Stop::default(),
+            savepoints: Savepoints::default(),
         }
     }
 }
@@ -113,24 +116,78 @@ pub enum Every {
 
 /// Ends a job from outside: by a signal, by another thread. Clones are one switch.
 #[derive(Clone, Debug, Default)]
-pub struct Stop(Arc<AtomicBool>);
+pub struct Stop {
+    asked: Arc<AtomicBool>,
+    savepoint: Arc<AtomicBool>,
+    drain: Arc<AtomicBool>,
+}
 
 impl Stop {
-    /// Ends the job after a last checkpoint.
+    /// Ends the job after a last checkpoint, from which it can go on.
     pub fn stop(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.asked.store(true, Ordering::Release);
+    }
+
+    /// Ends the job after a savepoint, from which it can go on: it is suspended.
+    pub fn suspend(&self) {
+        self.savepoint.store(true, Ordering::Relaxed);
+        self.stop();
+    }
+
+    /// Ends the job as if every input ended here: takes a savepoint, then gives what is left.
+    ///
+    /// An input that is silent for longer than
+    /// [`stop_within`](Checkpoints::stop_within) ends the job as [`suspend`](Self::suspend) does.
+    pub fn drain(&self) {
+        self.drain.store(true, Ordering::Relaxed);
+        self.suspend();
     }
 
     /// Returns whether the job is to end.
     pub fn is_stopped(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.asked.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn is_drained(&self) -> bool {
+        self.is_stopped() && self.drain.load(Ordering::Relaxed)
+    }
+
+    /// Returns the kind of the last checkpoint.
+    pub(crate) fn last(&self) -> CheckpointKind {
+        match self.is_stopped() && self.savepoint.load(Ordering::Relaxed) {
+            true => CheckpointKind::Savepoint,
+            false => CheckpointKind::Checkpoint,
+        }
     }
 }
 
 /// Shares a flag that others set, as handlers of signals do.
 impl From<Arc<AtomicBool>> for Stop {
-    fn from(flag: Arc<AtomicBool>) -> Self {
-        Self(flag)
+    fn from(asked: Arc<AtomicBool>) -> Self {
+        Self { asked, ..Self::default() }
+    }
+}
+
+/// Asks a running job for savepoints, which are full and are kept. Clones are one switch.
+#[derive(Clone, Debug, Default)]
+pub struct Savepoints(Arc<AtomicBool>);
+
+impl Savepoints {
+    /// Asks for one, which is begun once no checkpoint is under way.
+    pub fn ask(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Takes note of what was asked.
+    pub(crate) fn take(&self) -> bool {
+        self.0.swap(false, Ordering::Relaxed)
+    }
+}
+
+/// Shares a flag that others set, as handlers of signals do.
+impl From<Arc<AtomicBool>> for Savepoints {
+    fn from(asked: Arc<AtomicBool>) -> Self {
+        Self(asked)
     }
 }
 

@@ -114,6 +114,7 @@ impl<S: RoutedSource> SourceThread<S> {
         loop {
             match self.orders.try_recv() {
                 Ok(Order::Barrier(barrier)) => self.pass(barrier),
+                Ok(Order::Drain) => break self.wait(),
                 Ok(Order::Finish) => break self.finish(),
                 Err(TryRecvError::Disconnected) => break,
                 Err(TryRecvError::Empty) => {
@@ -137,6 +138,7 @@ impl<S: RoutedSource> SourceThread<S> {
         while let Ok(order) = self.orders.recv() {
             match order {
                 Order::Barrier(barrier) => self.pass(barrier),
+                Order::Drain => {}
                 Order::Finish => return self.finish(),
             }
         }

@@ -25,6 +25,8 @@ pub(crate) struct Taking<B: Storage> {
     /// How many rows were read when the newest complete checkpoint was begun.
     covered: Option<u64>,
     last_begun: bool,
+    /// A savepoint is asked for.
+    is_asked: bool,
     count: u64,
     pause: Duration,
     /// What the job counted before this run.
@@ -65,6 +67,7 @@ impl<B: Storage> Taking<B> {
             begun: Instant::now(),
             under_way: None,
             last_begun: false,
+            is_asked: false,
             count: 0,
             pause: Duration::ZERO,
             counters: restored.map(|manifest| manifest.counters.clone()).unwrap_or_default(),
@@ -73,6 +76,10 @@ impl<B: Storage> Taking<B> {
 
     /// Begins a checkpoint if one is due, none is under way, and anything was read since the last.
     pub(crate) fn begin_if_due(&mut self, rows: &RowCount) -> Last {
+        if self.is_asked && self.under_way.is_none() {
+            self.is_asked = false;
+            return self.begin(CheckpointKind::Savepoint, rows);
+        }
         let is_due = match self.every {
             Every::Interval(interval) => self.begun.elapsed() >= interval,
             Every::Rows(_) => rows.is_due(),
@@ -84,19 +91,37 @@ impl<B: Storage> Taking<B> {
             self.begun = Instant::now();
             return Last::Awaited;
         }
-        self.begin(rows)
+        self.begin(CheckpointKind::Checkpoint, rows)
+    }
+
+    /// Takes note that a savepoint is asked for.
+    pub(crate) const fn ask(&mut self) {
+        self.is_asked = true;
     }
 
     /// Begins the last checkpoint once none is under way, unless it would hold nothing new: no row,
     /// and no other of the `positions` that are known. A source may have to tell of its end.
-    pub(crate) fn begin_last(&mut self, rows: &RowCount, positions: &[Option<Vec<u8>>]) -> Last {
+    ///
+    /// A savepoint, or one that is still asked for, is taken whatever it holds.
+    pub(crate) fn begin_last(
+        &mut self,
+        mut kind: CheckpointKind,
+        rows: &RowCount,
+        positions: &[Option<Vec<u8>>],
+    ) -> Last {
+        if self.is_asked {
+            kind = CheckpointKind::Savepoint;
+        }
+        let is_needless = kind == CheckpointKind::Checkpoint
+            && self.covered == Some(rows.get())
+            && self.has(positions);
         if self.under_way.is_some() {
             Last::Awaited
-        } else if self.last_begun || (self.covered == Some(rows.get()) && self.has(positions)) {
+        } else if self.last_begun || is_needless {
             Last::Over
         } else {
-            self.last_begun = true;
-            self.begin(rows)
+            (self.last_begun, self.is_asked) = (true, false);
+            self.begin(kind, rows)
         }
     }
 
@@ -194,16 +219,16 @@ impl<B: Storage> Taking<B> {
             .all(|(held, known)| known.as_ref().is_none_or(|position| *position == held.position))
     }
 
-    fn begin(&mut self, rows: &RowCount) -> Last {
+    fn begin(&mut self, kind: CheckpointKind, rows: &RowCount) -> Last {
         let count = rows.get();
         if let Every::Rows(every) = self.every {
             rows.set_due(count.saturating_add(every));
         }
-        let triggered = self.coordinator.trigger(CheckpointKind::Checkpoint, clock::now_ms());
+        let triggered = self.coordinator.trigger(kind, clock::now_ms());
         let Ok(id) = triggered else { panic!("nothing is under way") };
         self.begun = Instant::now();
         let (duration, pause, bytes) = (Duration::ZERO, Duration::ZERO, 0);
-        self.under_way = Some(Completed { id, duration, pause, bytes, rows: count });
+        self.under_way = Some(Completed { id, kind, duration, pause, bytes, rows: count });
         Last::Begun
     }
 }

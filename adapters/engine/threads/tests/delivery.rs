@@ -10,7 +10,7 @@ use holdwater::barrier::Guarantee;
 use holdwater_bytes::Bytes;
 use holdwater_memory::Memory;
 use holdwater_threads::{Ended, EngineError, Subtask, run};
-use world::{Broken, Count, Figure, Manner, Outside, Random, Row, Rows, Shared, Witness};
+use world::{Broken, Count, Deed, Figure, Manner, Outside, Random, Row, Rows, Shared, Witness};
 use world::{counting, every, figures, job, rows, sorted};
 
 /// Runs a job whose right input is late until it fails, and again to its end. Returns the output.
@@ -137,8 +137,9 @@ fn results_are_visible_as_soon_as_their_checkpoint_is_complete() {
         Ok::<_, Broken>(count)
     };
     let job = job(sources, make, &outside, Some(every(500, &memory)), 2);
-    let stop_after = Some((3, job.options.stop.clone()));
-    let mut witness = Witness { stop_after, ..Witness::default() };
+    let stop = job.options.stop.clone();
+    let after = Some((3, Deed::new(move || stop.stop())));
+    let mut witness = Witness { after, ..Witness::default() };
     let summary = run(job, &mut witness).unwrap();
     assert_eq!(summary.ended, Ended::Stopped);
     // What follows the last checkpoint is not, and comes with the next run.

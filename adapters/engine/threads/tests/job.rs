@@ -9,12 +9,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdwater::key::{Key, KeyGroup};
+use holdwater::manifest::CheckpointKind;
+use holdwater::storage::{Area, Storage};
 use holdwater_files::Files;
 use holdwater_memory::Memory;
 use holdwater_threads::{Checkpoints, Ended, EngineError, Every, run};
 use world::{
-    Broken, Figure, Manner, Outside, Random, Rows, Shared, Witness, counting, counting_on_heap,
-    every, figures, job, rows, sorted,
+    Broken, Deed, Figure, Manner, Outside, Random, Rows, Shared, Witness, counting,
+    counting_on_heap, every, figures, job, rows, sorted,
 };
 
 #[test]
@@ -118,7 +120,8 @@ fn a_stopped_job_takes_a_last_checkpoint_and_can_be_resumed() {
         let job = job(sources, counting(&shared), &outside, Some(checkpoints), 1 + runs % 3);
         let mut witness = Witness::default();
         if runs < 3 {
-            witness.stop_after = Some((2, job.options.stop.clone()));
+            let stop = job.options.stop.clone();
+            witness.after = Some((2, Deed::new(move || stop.stop())));
         }
         let summary = run(job, &mut witness).unwrap();
         assert_eq!(summary.checkpoints, witness.completed.len() as u64);
@@ -133,6 +136,63 @@ fn a_stopped_job_takes_a_last_checkpoint_and_can_be_resumed() {
     }
     assert_eq!(runs, 4);
     assert_eq!(sorted(outside.rows()), figures(&[&left]));
+}
+
+#[test]
+fn a_savepoint_is_taken_of_a_running_job_and_kept() {
+    let (left, memory) = (rows(1, 20_000), Memory::default());
+    let (shared, outside) = (Shared::default(), Outside::default());
+    let sources = vec![Rows::new(&left, Manner::Plain, &shared)];
+    let mut checkpoints = every(2_000, &memory);
+    checkpoints.retain = NonZero::<usize>::MIN;
+    let job = job(sources, counting(&shared), &outside, Some(checkpoints), 2);
+    let savepoints = job.options.savepoints.clone();
+    let after = Some((2, Deed::new(move || savepoints.ask())));
+    let mut witness = Witness { after, ..Witness::default() };
+    run(job, &mut witness).unwrap();
+    let kinds: Vec<_> = witness.completed.iter().map(|completed| completed.kind).collect();
+    assert_eq!(kinds.iter().filter(|kind| **kind == CheckpointKind::Savepoint).count(), 1);
+    let savepoint = witness.completed[2].id;
+    assert_eq!(kinds[2], CheckpointKind::Savepoint, "begun at once");
+    let mut kept = Vec::new();
+    memory.clone().list(Area::Manifests, &mut |id| kept.push(id)).unwrap();
+    assert!(kept.contains(&savepoint.manifest()), "{kept:?}");
+    assert_eq!(sorted(outside.rows()), figures(&[&left]));
+}
+
+#[test]
+fn a_suspended_job_goes_on_from_its_savepoint_and_a_drained_one_gives_what_is_left() {
+    let (left, right) = (rows(1, 50_000), rows(2, 50_000));
+    for drain in [false, true] {
+        let (memory, outside) = (Memory::default(), Outside::default());
+        let shared = Shared::default();
+        let job_of = |outside: &Outside| {
+            let sources = [&left, &right].map(|rows| Rows::new(rows, Manner::Plain, &shared));
+            let checkpoints = Some(every(10_000, &memory));
+            job(sources.into(), counting(&shared), outside, checkpoints, 2)
+        };
+        let ending = job_of(&outside);
+        let stop = ending.options.stop.clone();
+        let end = Deed::new(move || if drain { stop.drain() } else { stop.suspend() });
+        let mut witness = Witness { after: Some((1, end)), ..Witness::default() };
+        let summary = run(ending, &mut witness).unwrap();
+        assert_eq!(summary.ended, if drain { Ended::Finished } else { Ended::Stopped });
+        assert_eq!(witness.completed.last().unwrap().kind, CheckpointKind::Savepoint);
+        let read = summary
+            .positions
+            .into_iter()
+            .map(|position| u64::from_le_bytes(position.unwrap().try_into().unwrap()) as usize);
+        let read: Vec<_> = read.collect();
+        assert!(read[0] + read[1] < 100_000, "{read:?}");
+        // What a drained job gives is what its savepoint covers, and no row more.
+        let begun = [left[..read[0]].to_vec(), right[..read[1]].to_vec()].map(Arc::new);
+        let given = if drain { figures(&[&begun[0], &begun[1]]) } else { Vec::new() };
+        assert_eq!(sorted(outside.rows()), given);
+
+        let outside = Outside::default();
+        assert_eq!(run(job_of(&outside), &mut ()).unwrap().ended, Ended::Finished);
+        assert_eq!(sorted(outside.rows()), figures(&[&left, &right]));
+    }
 }
 
 #[test]

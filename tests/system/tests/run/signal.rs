@@ -90,3 +90,31 @@ fn a_silent_input_holds_up_no_checkpoint() {
     drop(silence);
     running.wait().succeeded();
 }
+
+#[test]
+fn a_user_signal_takes_a_savepoint_that_is_kept_and_the_job_goes_on() {
+    let place = Place::new();
+    let input = rows(3, 60_000, 100);
+    place.write("a.csv", &input.to_csv());
+    let job = "run --input a.csv --key key --agg count collect:amount --output out.csv \
+               --checkpoints dir --checkpoint-every 1000rows --retain 1 --parallelism 2";
+    let mut running = place.holdwater(&format!("{job} --rate 20000")).start();
+    running.until(|| !place.checkpoints("dir").is_empty());
+    let savepoints = || {
+        let checkpoints = place.checkpoints("dir").into_iter();
+        let savepoints = checkpoints.filter(|checkpoint| checkpoint.shown["kind"] == "savepoint");
+        savepoints.map(|savepoint| savepoint.id).collect::<Vec<_>>()
+    };
+    running.signal(Signal::USR1);
+    running.until(|| savepoints().len() == 1);
+    let ended = running.wait().succeeded();
+    let id = &savepoints()[0];
+    assert!(ended.stderr.contains(&format!("savepoint {id} is complete, and kept")));
+    let wanted = expected(&[&input], &["key"], &["count", "collect:amount"]);
+    assert_same(&place.rows("out.csv"), &wanted);
+    // It is one to start from, however many checkpoints came behind it.
+    place.holdwater(&format!("{job} --checkpoints new --from dir@{id}")).refuse(2, &[]);
+    let again = job.replace("--checkpoints dir", &format!("--checkpoints new --from dir@{id}"));
+    place.holdwater(&again).succeed();
+    assert_same(&place.rows("out.csv"), &wanted);
+}

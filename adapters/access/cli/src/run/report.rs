@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Instant;
 
+use holdwater::manifest::CheckpointKind;
 use holdwater_threads::{Event, Observer};
 use indicatif::{HumanCount, ProgressBar, ProgressState, ProgressStyle};
 
@@ -73,6 +74,9 @@ impl Observer for Report {
                 self.line(&format!("warning: checkpoint {id} was given up: {why}"));
             }
             Event::Completed(completed) => {
+                if completed.kind == CheckpointKind::Savepoint {
+                    self.line(&format!("savepoint {} is complete, and kept", completed.id));
+                }
                 self.newest = Some((completed.id.to_string(), Instant::now()));
                 self.show();
             }

@@ -422,6 +422,21 @@ impl Sink for Transactional {
     }
 }
 
+/// Something that is done once.
+pub struct Deed(Box<dyn Fn()>);
+
+impl Deed {
+    pub fn new(deed: impl Fn() + 'static) -> Self {
+        Self(Box::new(deed))
+    }
+}
+
+impl fmt::Debug for Deed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Deed")
+    }
+}
+
 /// Remembers what it was told, and lets sources know.
 #[derive(Debug, Default)]
 pub struct Witness {
@@ -430,8 +445,8 @@ pub struct Witness {
     pub aborted: Vec<String>,
     pub skipped: Vec<String>,
     pub restored: Option<(CheckpointId, u64)>,
-    /// Stops the job after so many checkpoints.
-    pub stop_after: Option<(usize, Stop)>,
+    /// Does this after so many checkpoints.
+    pub after: Option<(usize, Deed)>,
     /// Stops the job after so many rows.
     pub stop_at: Option<(u64, Stop)>,
 }
@@ -443,10 +458,10 @@ impl Observer for Witness {
             Event::Completed(completed) => {
                 self.completed.push(*completed);
                 self.shared.completed.fetch_add(1, Ordering::SeqCst);
-                if let Some((count, stop)) = &self.stop_after
+                if let Some((count, deed)) = &self.after
                     && self.completed.len() == *count
                 {
-                    stop.stop();
+                    deed.0();
                 }
             }
             Event::Running { restored, rows, .. } => {
