@@ -228,7 +228,7 @@ struct Tally<'e> {
 
 impl<'e> Tally<'e> {
     fn new(expected: &'e Expected<'e>, budget: &RestoreBudget) -> Self {
-        let field = match expected.kind {
+        let field = match expected.kind.rows() {
             Kind::Timers => Schema::parse(const { &[Leaf::I64.code()] }).ok(),
             _ => expected.field,
         };

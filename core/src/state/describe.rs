@@ -22,7 +22,7 @@ pub enum Kind {
     List,
     /// A map of fields per key.
     Map,
-    /// Timers per key.
+    /// Timers per key, of event time.
     Timers,
     /// A list of an operator, its items divided among the tasks.
     Split,
@@ -30,6 +30,8 @@ pub enum Kind {
     Union,
     /// A map of an operator, the same in each task.
     Broadcast,
+    /// Timers per key, of the time of processing.
+    ProcessingTimers,
 }
 
 impl Kind {
@@ -43,6 +45,7 @@ impl Kind {
             Self::Split => 5,
             Self::Union => 6,
             Self::Broadcast => 7,
+            Self::ProcessingTimers => 8,
         }
     }
 
@@ -56,16 +59,18 @@ impl Kind {
             5 => Some(Self::Split),
             6 => Some(Self::Union),
             7 => Some(Self::Broadcast),
+            8 => Some(Self::ProcessingTimers),
             _ => None,
         }
     }
 
     /// Returns the kind of keyed state whose rows look alike: that of lists or maps for what
-    /// belongs to an operator.
+    /// belongs to an operator, and the same for timers of any time.
     pub const fn rows(self) -> Self {
         match self {
             Self::Split | Self::Union => Self::List,
             Self::Broadcast => Self::Map,
+            Self::ProcessingTimers => Self::Timers,
             keyed => keyed,
         }
     }
@@ -73,7 +78,7 @@ impl Kind {
     /// Returns whether the state belongs to keys, and its parts to key groups; what belongs to an
     /// operator has a part for each task.
     pub const fn is_keyed(self) -> bool {
-        matches!(self, Self::Value | Self::List | Self::Map | Self::Timers)
+        !matches!(self, Self::Split | Self::Union | Self::Broadcast)
     }
 }
 
@@ -87,6 +92,7 @@ impl fmt::Display for Kind {
             Self::Split => "split list",
             Self::Union => "union list",
             Self::Broadcast => "broadcast map",
+            Self::ProcessingTimers => "processing timers",
         })
     }
 }

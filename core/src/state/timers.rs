@@ -2,7 +2,7 @@
 
 use core::ops::ControlFlow;
 
-use super::State;
+use super::{Kind, State};
 use crate::key::{At, Key, KeyGroup};
 
 /// Which time a timer waits for.
@@ -12,6 +12,16 @@ pub enum TimeDomain {
     Event,
     /// The time of processing.
     Processing,
+}
+
+impl TimeDomain {
+    /// Returns the kind of timers of this domain: those of one are not restored as the other's.
+    pub const fn timers(self) -> Kind {
+        match self {
+            Self::Event => Kind::Timers,
+            Self::Processing => Kind::ProcessingTimers,
+        }
+    }
 }
 
 /// A timer that fired.

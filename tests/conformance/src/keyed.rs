@@ -149,6 +149,7 @@ macro_rules! keyed {
                 cleared_timers_do_not_fire;
             firing:
                 services_are_independent,
+                timers_of_another_time_are_of_another_kind,
                 the_earliest_time_is_known,
                 a_timer_registered_by_another_fires_in_its_place,
                 a_timer_that_renews_itself_does_not_hold_the_sweep,

@@ -36,7 +36,7 @@ impl<R: ByteRows> FrozenRows<R> {
 
     /// Writes the rows that begin with `prefix`, of one key or of all.
     fn write(&self, prefix: &[u8], key: Option<&[u8]>, out: &mut RowWriter<'_>) -> Saved<R::Error> {
-        let mut gather = Gather::new(self.layout.description.kind, out);
+        let mut gather = Gather::new(self.layout.description.kind.rows(), out);
         let mut failed = Ok(());
         let scanned = self.rows.scan(prefix, |row, value| {
             failed = self.layout.split(row).map_err(state).and_then(|row| {
@@ -54,7 +54,7 @@ impl<R: ByteRows> FrozenRows<R> {
 
     /// Writes what changed in `group`: each row as it is, or that it is gone.
     fn write_changes(&self, group: KeyGroup, out: &mut RowWriter<'_>) -> Saved<R::Error> {
-        let kind = self.layout.description.kind;
+        let kind = self.layout.description.kind.rows();
         let mut gather = Gather::new(kind, out);
         // A list changes from some rank on: what stands before that is kept.
         let mut list = None;
@@ -98,7 +98,7 @@ impl<R: ByteRows + Send + Sync + 'static> Frozen for FrozenRows<R> {
     fn get(&self, group: KeyGroup, key: &[u8], out: &mut RowWriter<'_>) -> Saved<R::Error> {
         let mut prefix = layout::group(group).to_vec();
         // Timers lie by time: all of the group are looked at.
-        if self.layout.description.kind != Kind::Timers {
+        if self.layout.description.kind.rows() != Kind::Timers {
             prefix.extend_from_slice(key);
         }
         self.write(&prefix, Some(key), out)

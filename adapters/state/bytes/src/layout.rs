@@ -82,7 +82,7 @@ impl Layout {
         let mut reader = Reader::new(row);
         reader.take(GROUP_LEN)?;
         let none = Row { key: &[], field: &[], rank: 0, time: 0 };
-        if self.description.kind == Kind::Timers {
+        if self.description.kind.rows() == Kind::Timers {
             let time = u64::from_be_bytes(reader.array()?);
             return Ok(Row { key: reader.rest(), time: unordered(time), ..none });
         }
@@ -90,7 +90,7 @@ impl Layout {
         let mut budget = Budget::of_row(rest.len());
         walk(self.key.view(), self.description.encoding, &mut reader, &mut budget)?;
         let key = &rest[..rest.len() - reader.len()];
-        match self.description.kind {
+        match self.description.kind.rows() {
             Kind::Map => Ok(Row { key, field: reader.rest(), ..none }),
             Kind::List => {
                 let rank = u64::from_be_bytes(reader.array()?);

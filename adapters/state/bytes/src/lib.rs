@@ -105,8 +105,8 @@ impl<S: ByteStore> Backend for Bytes<S> {
     fn timers<K: Key>(
         &mut self,
         descriptor: Descriptor<'_, K, ()>,
-        _: TimeDomain,
+        domain: TimeDomain,
     ) -> Result<Self::Timers<K>, Self::Error> {
-        self.open(descriptor.describe(Kind::Timers)?)
+        self.open(descriptor.describe(domain.timers())?)
     }
 }

@@ -99,8 +99,8 @@ impl<const N: usize, const G: usize> Backend for Fixed<N, G> {
     fn timers<K: Key>(
         &mut self,
         descriptor: Descriptor<'_, K, ()>,
-        _: TimeDomain,
+        domain: TimeDomain,
     ) -> Result<Self::Timers<K>, FixedError> {
-        self.open(descriptor.describe(Kind::Timers)?)
+        self.open(descriptor.describe(domain.timers())?)
     }
 }

@@ -138,9 +138,9 @@ impl Backend for Heap {
     fn timers<K: Key>(
         &mut self,
         descriptor: Descriptor<'_, K, ()>,
-        _: TimeDomain,
+        domain: TimeDomain,
     ) -> Result<HeapTimers<K>, HeapError> {
-        let description = descriptor.describe(Kind::Timers)?;
+        let description = descriptor.describe(domain.timers())?;
         let share = self.open(&description)?;
         Ok(HeapTimers::new(self.groups, description, share))
     }

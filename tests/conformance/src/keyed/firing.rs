@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use holdwater::key::KeyGroup;
-use holdwater::state::{Backend, Timers};
+use holdwater::state::{Backend, Kind, State, Timers};
 use holdwater::timer::{Clock, Sweep};
 
 use super::Run;
@@ -36,6 +36,18 @@ pub fn services_are_independent<B: Backend>(run: &Run<B>) {
     assert_eq!(fired(&mut services.event, 3, 9), [(3, "a")]);
     assert_eq!(fired(&mut services.processing, 29, 9), []);
     assert_eq!(fired(&mut services.processing, 30, 9), [(30, "a")]);
+}
+
+/// 53, 174: timers of one time are another kind than those of the other: a checkpoint does not
+/// restore them as such.
+pub fn timers_of_another_time_are_of_another_kind<B: Backend>(run: &Run<B>) {
+    let services = run.open(Services::open);
+    assert_eq!(services.event.description().kind, Kind::Timers);
+    assert_eq!(services.processing.description().kind, Kind::ProcessingTimers);
+    for kind in [Kind::Timers, Kind::ProcessingTimers] {
+        assert_eq!(Kind::from_code(kind.code()), Some(kind));
+        assert!(kind.is_keyed() && kind.rows() == Kind::Timers);
+    }
 }
 
 /// 165, 166, 167: the earliest time of all tells when to look again: an earlier timer brings it
