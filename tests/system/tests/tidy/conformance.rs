@@ -1,11 +1,24 @@
-//! docs/conformance.md has a row for each behaviour, and each test that it names is there.
+//! docs/conformance.md has a row for each behaviour, docs/faults.md for each fault, and each test
+//! that they name is there.
 
 use std::collections::BTreeMap;
 
 use crate::tree::Tree;
 
-/// How many behaviours there are.
-const BEHAVIOURS: usize = 272;
+/// A page whose rows begin with a number.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Page {
+    path: &'static str,
+    /// What stands before a number.
+    prefix: &'static str,
+    /// How many rows there are.
+    rows: usize,
+}
+
+/// The behaviours that the tests of Apache Flink demand.
+pub(crate) const BEHAVIOURS: Page = Page { path: "docs/conformance.md", prefix: "", rows: 272 };
+/// The faults that the project is built against.
+pub(crate) const FAULTS: Page = Page { path: "docs/faults.md", prefix: "F-", rows: 72 };
 
 /// Where the tests stand that the document names behind a word.
 const PLACES: [(&str, &str); 14] = [
@@ -25,21 +38,20 @@ const PLACES: [(&str, &str); 14] = [
     ("window", "core/src/window"),
 ];
 
-/// Returns what is wrong with the document.
-pub(crate) fn breaches(tree: &Tree) -> Vec<String> {
-    let Some(document) = tree.file(DOCUMENT) else {
-        return vec![format!("{DOCUMENT}: it is missing")];
+/// Returns what is wrong with a page.
+pub(crate) fn breaches(tree: &Tree, page: Page) -> Vec<String> {
+    let Page { path, prefix, rows: count } = page;
+    let Some(document) = tree.file(path) else {
+        return vec![format!("{path}: it is missing")];
     };
     let mut rows = BTreeMap::<usize, usize>::new();
     let mut breaches = Vec::new();
     for (line, text) in (1..).zip(document.lines()) {
-        let mut cells = text.split('|').map(str::trim).skip(1);
-        let Some(number) = cells.next().and_then(|cell| cell.parse().ok()) else { continue };
+        let Some((number, shown)) = row(text, prefix) else { continue };
         *rows.entry(number).or_default() += 1;
-        let shown = cells.nth(1).unwrap_or_default();
-        let mut told = |what: String| breaches.push(format!("{DOCUMENT}:{line}: {what}"));
+        let mut told = |what: String| breaches.push(format!("{path}:{line}: {what}"));
         if shown.is_empty() {
-            told(format!("nothing shows behaviour {number}, and no reason stands"));
+            told(format!("nothing shows {prefix}{number}, and no reason stands"));
         }
         for (word, name) in names(shown) {
             if !is_there(tree, word, name) {
@@ -47,22 +59,32 @@ pub(crate) fn breaches(tree: &Tree) -> Vec<String> {
             }
         }
     }
-    for number in 1..=BEHAVIOURS {
+    for number in 1..=count {
         match rows.get(&number) {
             Some(1) => {}
-            Some(_) => breaches.push(format!("{DOCUMENT}: behaviour {number} has several rows")),
-            // Types that evolve and times to live.
-            None if (121..=163).contains(&number) => {}
-            None => breaches.push(format!("{DOCUMENT}: behaviour {number} has no row")),
+            Some(_) => breaches.push(format!("{path}: {prefix}{number} has several rows")),
+            // Types that evolve, times to live and timers.
+            None if prefix.is_empty() && (121..=180).contains(&number) => {}
+            None => breaches.push(format!("{path}: {prefix}{number} has no row")),
         }
     }
     breaches
 }
 
-/// Returns how many behaviours are shown by a test.
-pub(crate) fn shown(tree: &Tree) -> usize {
-    let document = tree.file(DOCUMENT).unwrap_or_default();
-    document.lines().filter(|line| names(line).next().is_some()).count()
+/// Returns how many rows of a page are shown by a test.
+pub(crate) fn shown(tree: &Tree, page: Page) -> usize {
+    let document = tree.file(page.path).unwrap_or_default();
+    let rows = document.lines().filter_map(|line| row(line, page.prefix));
+    rows.filter(|(_, shown)| names(shown).next().is_some()).count()
+}
+
+/// Returns the number of a row, and its last cell.
+fn row<'t>(line: &'t str, prefix: &str) -> Option<(usize, &'t str)> {
+    let line = line.strip_prefix("| ")?.trim_end().strip_suffix('|')?;
+    let (first, cells) = line.split_once(" |")?;
+    let number = first.strip_prefix(prefix)?.parse().ok()?;
+    let (_, last) = cells.rsplit_once('|')?;
+    Some((number, last.trim()))
 }
 
 /// Returns each test that is named, and the word in front of it.
@@ -92,8 +114,6 @@ fn is_there(tree: &Tree, word: &str, name: &str) -> bool {
     files.into_iter().any(|(_, text)| definitions.iter().any(|found| text.contains(found)))
 }
 
-const DOCUMENT: &str = "docs/conformance.md";
-
 #[test]
 fn a_test_that_is_not_there_and_a_row_that_is_missing_are_breaches() {
     let mut tree = Tree::default();
@@ -103,10 +123,10 @@ fn a_test_that_is_not_there_and_a_row_that_is_missing_are_breaches() {
                 | 2 | b | there is no null |\n\
                 | 3 | c | core `the_sum_is_wrong` |\n\
                 | 4 | d | |\n";
-    tree.insert(DOCUMENT, rows);
-    let breaches = breaches(&tree);
+    tree.insert(BEHAVIOURS.path, rows);
+    let breaches = breaches(&tree, BEHAVIOURS);
     let with = |words: &str| breaches.iter().any(|breach| breach.contains(words));
-    assert!(with(":3: `the_sum_is_wrong` behind `core`") && with("behaviour 4, and no reason"));
-    assert!(with("behaviour 5 has no row") && !with("behaviour 2 ") && !with("behaviour 1 "));
-    assert_eq!(shown(&tree), 2);
+    assert!(with(":3: `the_sum_is_wrong` behind `core`") && with("shows 4, and no reason"));
+    assert!(with(": 5 has no row") && !with(": 2 has") && !with(": 1 has"));
+    assert_eq!(shown(&tree, BEHAVIOURS), 2);
 }

@@ -10,6 +10,8 @@ mod source;
 mod tree;
 
 use std::path::Path;
+
+use conformance::{BEHAVIOURS, FAULTS};
 use tree::Tree;
 
 fn tree() -> Tree {
@@ -21,10 +23,16 @@ fn tree() -> Tree {
 #[test]
 fn every_behaviour_of_a_state_layer_is_shown_by_a_test_that_exists_or_has_a_reason() {
     let tree = tree();
-    let breaches = conformance::breaches(&tree);
+    let breaches = conformance::breaches(&tree, BEHAVIOURS);
     assert!(breaches.is_empty(), "{} breaches:\n{}\n", breaches.len(), breaches.join("\n"));
-    let shown = conformance::shown(&tree);
+    let shown = conformance::shown(&tree, BEHAVIOURS);
     assert!(shown >= 130, "{shown} behaviours are shown by tests");
+}
+
+#[test]
+fn every_fault_is_shown_by_a_test_that_exists_or_has_a_reason() {
+    let breaches = conformance::breaches(&tree(), FAULTS);
+    assert!(breaches.is_empty(), "{} breaches:\n{}\n", breaches.len(), breaches.join("\n"));
 }
 
 #[test]
