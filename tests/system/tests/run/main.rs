@@ -11,6 +11,7 @@ mod flights;
 mod guarantee;
 mod inputs;
 mod list;
+mod odd;
 mod output;
 mod readme;
 mod refusal;

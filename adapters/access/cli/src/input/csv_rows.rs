@@ -1,5 +1,6 @@
 //! Rows of CSV, RFC 4180.
 
+use std::borrow::Cow;
 use std::io;
 
 use csv_core::{ReadRecordResult, Reader};
@@ -7,6 +8,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::stream::Stream;
 use super::{ReadError, Step};
+use crate::failure::quoted;
 use crate::fields::Fields;
 use crate::record::{BadRow, Record};
 use crate::selection::Selection;
@@ -54,8 +56,9 @@ impl CsvRows {
                 return Err(data("is empty; it needs a header, a first line of column names"));
             }
         };
-        let names: Vec<&str> =
-            names.ok_or_else(|| data("has a header that is not CSV in UTF-8"))?.collect();
+        let names: Vec<&str> = names
+            .ok_or_else(|| data("has a header that is not CSV in UTF-8; convert it to that"))?
+            .collect();
         let cells = selection
             .columns()
             .iter()
@@ -216,7 +219,8 @@ fn skip_empty_lines(stream: &mut Stream, line: &mut u64) -> io::Result<bool> {
 fn find(name: &str, names: &[&str]) -> Result<usize, ReadError> {
     let mut places = (0..names.len()).filter(|place| names[*place] == name);
     let Some(place) = places.next() else {
-        let shown = names.iter().take(NAMES_SHOWN).copied().collect::<Vec<_>>().join(", ");
+        let shown: Vec<_> = names.iter().take(NAMES_SHOWN).map(|name| shown(name)).collect();
+        let shown = shown.join(", ");
         let more = match names.len().saturating_sub(NAMES_SHOWN) {
             0 => String::new(),
             more => format!(" and {more} more"),
@@ -227,6 +231,11 @@ fn find(name: &str, names: &[&str]) -> Result<usize, ReadError> {
         return Err(data(format!("has two columns called {name}; rename one of them")));
     }
     Ok(place)
+}
+
+/// Returns a name as a message shows it: in quotes where one would not see how it ends.
+fn shown(name: &str) -> Cow<'_, str> {
+    if name.is_empty() || name.trim() != name { quoted(name).into() } else { name.into() }
 }
 
 fn data(text: impl Into<String>) -> ReadError {
