@@ -24,6 +24,7 @@ mod recovery;
 mod report;
 mod retention;
 mod save;
+mod schedule;
 mod solo;
 mod start;
 
@@ -40,6 +41,7 @@ pub use recovery::Recovery;
 pub use report::{GroupChange, Report, StateChange, TaskId};
 pub use retention::Retention;
 pub use save::{SaveFailure, Target, save};
+pub use schedule::{Pace, Schedule};
 pub use solo::{Solo, SoloError, SoloJob};
 pub use start::{Damage, RecoveryCommand, RecoveryError, Skipped, Start};
 
@@ -81,6 +83,13 @@ pub enum Abort {
     Refused(Refusal),
     /// A storage step failed before anything was published.
     Storage(Request),
+    /// Tasks did not answer in time.
+    TimedOut {
+        /// The first of them.
+        task: TaskId,
+        /// How many there are.
+        tasks: usize,
+    },
 }
 
 impl fmt::Display for Abort {
@@ -89,6 +98,10 @@ impl fmt::Display for Abort {
             Self::Declined { task, reason } => write!(f, "{task} declined: {reason}"),
             Self::Refused(refusal) => refusal.fmt(f),
             Self::Storage(request) => write!(f, "could not {}", Step(request)),
+            Self::TimedOut { task, tasks: 1 } => write!(f, "{task} did not answer in time"),
+            Self::TimedOut { task, tasks } => {
+                write!(f, "{tasks} tasks did not answer in time, {task} among them")
+            }
         }
     }
 }

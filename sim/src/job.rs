@@ -304,7 +304,7 @@ impl Job {
             }
             Some(id) if setting.step >= self.since + u64::from(patience) => {
                 // Only one whose acknowledgements are still awaited is given up.
-                self.coordinator.decline(SINK, id, "it takes too long".to_owned());
+                self.coordinator.expire(id);
                 if self.coordinator.under_way().is_none() {
                     setting.marks.reach(Mark::TimedOut);
                     setting.say(&[5], format_args!("checkpoint {id} takes too long"));

@@ -169,6 +169,20 @@ impl Coordinator {
         self.advance();
     }
 
+    /// Gives up a checkpoint whose tasks have taken too long ([`Schedule`](super::Schedule)). One
+    /// that is being published already goes on.
+    pub fn expire(&mut self, id: CheckpointId) {
+        if !self.is_pending(id) {
+            return;
+        }
+        let missing = self.tasks().filter(|task| !self.has_report(*task));
+        let (first, tasks) = (missing.clone().next(), missing.count());
+        if let Some(task) = first {
+            self.abort(Abort::TimedOut { task, tasks });
+            self.advance();
+        }
+    }
+
     /// Takes note that a task cannot take its part of a checkpoint.
     pub fn decline(&mut self, task: TaskId, id: CheckpointId, reason: String) {
         if self.is_pending(id) {
@@ -262,7 +276,7 @@ impl Coordinator {
         (kind == CheckpointKind::Checkpoint && !is_due).then_some(base.id)
     }
 
-    fn tasks(&self) -> impl Iterator<Item = TaskId> {
+    fn tasks(&self) -> impl Iterator<Item = TaskId> + Clone {
         let operators = (0..).zip(&self.job.operators);
         operators.flat_map(|(operator, shape)| {
             (0..shape.parallelism).map(move |index| TaskId { operator, index })

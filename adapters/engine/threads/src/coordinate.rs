@@ -77,9 +77,12 @@ impl<B: Storage> Coordination<'_, B> {
         while let Some(command) = taking.poll() {
             match command {
                 Command::Aborted(id, why) => {
-                    let why = taking.aborted(&why);
+                    let (why, goes_on) = taking.aborted(&why);
                     tell(&self.notices, Notice::Aborted(id));
                     self.observer.observe(&Event::Aborted { id, why: &why });
+                    if !goes_on {
+                        return Err(EngineError::NoCheckpoint { id, why });
+                    }
                 }
                 Command::Barrier(barrier) => tell(&self.sources, Order::Barrier(barrier)),
                 Command::Completed(id) => {

@@ -38,6 +38,13 @@ pub enum EngineError {
         /// What does not fit.
         misfit: Misfit,
     },
+    /// More checkpoints in a row have failed than the job bears.
+    NoCheckpoint {
+        /// The last of them.
+        id: CheckpointId,
+        /// Why it failed.
+        why: String,
+    },
     /// The checkpoint has no operator of that name.
     NoSuchOperator {
         /// The name.
@@ -141,6 +148,9 @@ impl fmt::Display for EngineError {
             Self::Halted { halt, error } => with_cause(f, halt, error.as_deref()),
             Self::Misfit { id: Some(id), misfit } => write!(f, "checkpoint {id}: {misfit}"),
             Self::Misfit { id: None, misfit } => misfit.fmt(f),
+            Self::NoCheckpoint { id, why } => {
+                write!(f, "checkpoint {id} has failed, as too many before it: {why}")
+            }
             Self::NoSuchOperator { name, id } => {
                 write!(f, "checkpoint {id} has no operator {name}: it is of another job")
             }

@@ -54,6 +54,12 @@ pub struct Checkpoints<B> {
     pub start: Start<B>,
     /// When a checkpoint is due.
     pub every: Every,
+    /// How long the job is left in peace between the end of a checkpoint and the begin of the next.
+    pub pause: Duration,
+    /// How long the threads may take for a checkpoint; then it is given up, and the job goes on.
+    pub timeout: Duration,
+    /// How many checkpoints in a row may fail before the job does; `None` for any number.
+    pub failures: Option<u32>,
     /// How many are kept.
     pub retain: NonZero<usize>,
     /// Each that-many-th is full.
@@ -69,7 +75,8 @@ pub struct Checkpoints<B> {
 }
 
 impl<B> Checkpoints<B> {
-    /// Resumes, takes a checkpoint every 10 seconds, keeps 3, and takes each tenth in full.
+    /// Resumes, takes a checkpoint every 10 seconds, keeps 3, takes each tenth in full, gives up
+    /// one that takes longer than 10 minutes, and bears every failure.
     pub const fn new(storage: B, job: u128, signature: Vec<u8>) -> Self {
         Self {
             storage,
@@ -77,6 +84,9 @@ impl<B> Checkpoints<B> {
             signature,
             start: Start::Resume,
             every: Every::Interval(Duration::from_secs(10)),
+            pause: Duration::ZERO,
+            timeout: Duration::from_secs(600),
+            failures: None,
             retain: NonZero::<usize>::MIN.saturating_add(2),
             full_every: NonZero::<u32>::MIN.saturating_add(9),
             policy: RestorePolicy::PreviousCheckpoint,

@@ -3,14 +3,16 @@
 use std::error::Error;
 use std::time::{Duration, Instant};
 
-use holdwater::checkpoint::{Abort, Command, Coordinator, Performer, Report, TaskId};
+use holdwater::checkpoint::{
+    Abort, Command, Coordinator, Pace, Performer, Report, Schedule, TaskId,
+};
 use holdwater::manifest::{CheckpointId, CheckpointKind, Manifest};
 use holdwater::storage::{Request, Storage};
 
 use crate::clock;
 use crate::observer::Completed;
 use crate::options::{Checkpoints, Every};
-use crate::place::{KEYED, SINK};
+use crate::place::{KEYED, SINK, SOURCES};
 use crate::rows::RowCount;
 
 /// The core's coordinator, its storage and its clock.
@@ -19,6 +21,9 @@ pub(crate) struct Taking<B: Storage> {
     performer: Performer<B>,
     every: Every,
     stop_within: Duration,
+    /// When this run was begun: the schedule counts from then.
+    since: Instant,
+    schedule: Schedule,
     /// When the last checkpoint was begun.
     begun: Instant,
     under_way: Option<Completed>,
@@ -64,6 +69,8 @@ impl<B: Storage> Taking<B> {
             performer,
             every: checkpoints.every,
             stop_within: checkpoints.stop_within,
+            since: Instant::now(),
+            schedule: Schedule::new(pace(checkpoints), 0),
             begun: Instant::now(),
             under_way: None,
             last_begun: false,
@@ -76,19 +83,23 @@ impl<B: Storage> Taking<B> {
 
     /// Begins a checkpoint if one is due, none is under way, and anything was read since the last.
     pub(crate) fn begin_if_due(&mut self, rows: &RowCount) -> Last {
-        if self.is_asked && self.under_way.is_none() {
+        if self.under_way.is_some() {
+            return self.await_tasks();
+        }
+        let now = self.now();
+        if self.is_asked {
             self.is_asked = false;
             return self.begin(CheckpointKind::Savepoint, rows);
         }
         let is_due = match self.every {
-            Every::Interval(interval) => self.begun.elapsed() >= interval,
-            Every::Rows(_) => rows.is_due(),
+            Every::Interval(_) => self.schedule.is_due(now),
+            Every::Rows(_) => rows.is_due() && self.schedule.may_begin(now),
         };
-        if !is_due || self.under_way.is_some() {
+        if !is_due {
             return Last::Awaited;
         }
         if self.covered == Some(rows.get()) {
-            self.begun = Instant::now();
+            self.schedule.postpone(now);
             return Last::Awaited;
         }
         self.begin(CheckpointKind::Checkpoint, rows)
@@ -116,7 +127,7 @@ impl<B: Storage> Taking<B> {
             && self.covered == Some(rows.get())
             && self.has(positions);
         if self.under_way.is_some() {
-            Last::Awaited
+            self.await_tasks()
         } else if self.last_begun || is_needless {
             Last::Over
         } else {
@@ -127,12 +138,8 @@ impl<B: Storage> Taking<B> {
 
     /// Returns the time until a checkpoint is due, `most` at most.
     pub(crate) fn due_in(&self, most: Duration) -> Duration {
-        match self.every {
-            Every::Interval(interval) if self.under_way.is_none() => {
-                interval.saturating_sub(self.begun.elapsed()).min(most)
-            }
-            _ => most,
-        }
+        let due = self.schedule.due_in(self.now());
+        due.map_or(most, |due| Duration::from_millis(due).min(most))
     }
 
     pub(crate) fn poll(&mut self) -> Option<Command> {
@@ -167,24 +174,29 @@ impl<B: Storage> Taking<B> {
         self.coordinator.decline(task, id, why);
     }
 
-    /// Takes note that the checkpoint under way was given up; says why.
-    pub(crate) fn aborted(&mut self, why: &Abort) -> String {
+    /// Takes note that the checkpoint under way was given up; says why, and whether the job bears
+    /// that.
+    pub(crate) fn aborted(&mut self, why: &Abort) -> (String, bool) {
         self.under_way = None;
-        match why {
+        let goes_on = self.schedule.failed(self.now());
+        let why = match why {
             Abort::Declined { task, reason } => match task.operator {
                 KEYED => format!("subtask {}: {reason}", task.index),
                 _ => reason.clone(),
             },
+            Abort::TimedOut { task, .. } => format!("{} took too long", name(*task)),
             why => match self.take_error() {
                 Some(error) => format!("{why}: {error}"),
                 None => why.to_string(),
             },
-        }
+        };
+        (why, goes_on)
     }
 
     /// Takes note that the checkpoint under way is complete.
     pub(crate) fn completed(&mut self) -> Option<Completed> {
         let under_way = self.under_way.take()?;
+        self.schedule.completed(self.now());
         let completed = Completed { duration: self.begun.elapsed(), ..under_way };
         self.covered = Some(completed.rows);
         self.count += 1;
@@ -213,6 +225,19 @@ impl<B: Storage> Taking<B> {
         self.coordinator.newest()
     }
 
+    /// Gives up the checkpoint under way if its tasks take too long.
+    fn await_tasks(&mut self) -> Last {
+        let overdue = self.under_way.filter(|_| self.schedule.is_overdue(self.now()));
+        let Some(Completed { id, .. }) = overdue else { return Last::Awaited };
+        self.coordinator.expire(id);
+        // One that is being published goes on, and there is nothing to carry out.
+        if self.coordinator.under_way() == Some(id) { Last::Awaited } else { Last::Begun }
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
     fn has(&self, positions: &[Option<Vec<u8>>]) -> bool {
         let held = self.newest().into_iter().flat_map(|manifest| &manifest.sources);
         held.zip(positions)
@@ -227,8 +252,28 @@ impl<B: Storage> Taking<B> {
         let triggered = self.coordinator.trigger(kind, clock::now_ms());
         let Ok(id) = triggered else { panic!("nothing is under way") };
         self.begun = Instant::now();
+        self.schedule.begun(self.now());
         let (duration, pause, bytes) = (Duration::ZERO, Duration::ZERO, 0);
         self.under_way = Some(Completed { id, kind, duration, pause, bytes, rows: count });
         Last::Begun
     }
+}
+
+/// Names a thread as a person does.
+fn name(task: TaskId) -> String {
+    match task.operator {
+        SINK => "the output".to_owned(),
+        SOURCES => format!("input {}", task.index + 1),
+        _ => format!("subtask {}", task.index),
+    }
+}
+
+fn pace<B>(checkpoints: &Checkpoints<B>) -> Pace {
+    let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    let Checkpoints { every, pause, timeout, failures, .. } = checkpoints;
+    let interval = match every {
+        Every::Interval(interval) => Some(millis(*interval)),
+        Every::Rows(_) => None,
+    };
+    Pace { interval, pause: millis(*pause), timeout: millis(*timeout), failures: *failures }
 }

@@ -4,6 +4,8 @@
 
 mod world;
 
+use std::time::Duration;
+
 use holdwater_bytes::Bytes;
 use holdwater_memory::Memory;
 use holdwater_threads::{Checkpoints, EngineError, Subtask, run};
@@ -91,4 +93,36 @@ fn a_checkpoint_that_fails_is_told_and_the_job_goes_on() {
     let told = &witness.aborted[0];
     assert!(told.starts_with("subtask ") && told.contains("take 100: raise"), "{told}");
     assert_eq!(sorted(outside.rows()), figures(&[&left]));
+}
+
+#[test]
+fn a_checkpoint_that_takes_too_long_is_given_up_and_the_job_goes_on() {
+    let (left, right, shared) = (rows(1, 5_000), rows(2, 5_000), Shared::default());
+    let (memory, outside) = (Memory::default(), Outside::default());
+    let sources = vec![
+        Rows::new(&left, Manner::Plain, &shared),
+        Rows::new(&right, Manner::UntilAborted(1_000), &shared),
+    ];
+    let mut checkpoints = every(2_000, &memory);
+    checkpoints.timeout = Duration::from_millis(20);
+    let job = job(sources, counting(&shared), &outside, Some(checkpoints), 2);
+    let mut witness = Witness { shared: shared.clone(), ..Witness::default() };
+    run(job, &mut witness).unwrap();
+    assert_eq!(witness.aborted[0], "input 2 took too long");
+    assert_eq!(sorted(outside.rows()), figures(&[&left, &right]));
+}
+
+#[test]
+fn more_failed_checkpoints_in_a_row_than_are_borne_end_the_job() {
+    let (left, shared, outside) = (rows(1, 50_000), Shared::default(), Outside::default());
+    let sources = vec![Rows::new(&left, Manner::Plain, &shared)];
+    let mut checkpoints = every(500, &Memory::new(100));
+    checkpoints.failures = Some(2);
+    let job = job(sources, counting(&shared), &outside, Some(checkpoints), 2);
+    let mut witness = Witness::default();
+    let error = run(job, &mut witness).unwrap_err();
+    assert_eq!(witness.aborted.len(), 3);
+    let told = error.to_string();
+    assert!(told.starts_with("checkpoint 3.e1 has failed, as too many before it: "), "{told}");
+    assert!(told.contains("take 100: raise"), "{told}");
 }

@@ -165,6 +165,33 @@ fn a_declined_checkpoint_is_given_up_and_the_next_stands_on_the_last_complete_on
 }
 
 #[test]
+fn a_checkpoint_whose_tasks_take_too_long_is_given_up_and_a_late_answer_changes_nothing() {
+    let mut engine = after(1);
+    let barrier = triggered(&mut engine);
+    for task in [TASKS[0], TASKS[2]] {
+        engine.coordinator.ack(task, barrier.id, report(&barrier, task));
+    }
+    engine.coordinator.expire(id(9, 1));
+    assert_eq!(engine.coordinator.under_way(), Some(barrier.id), "another's time is not its own");
+    engine.coordinator.expire(barrier.id);
+    engine.run();
+    let why = Abort::TimedOut { task: TASKS[1], tasks: 2 };
+    assert_eq!(why.to_string(), "2 tasks did not answer in time, task 0 of operator 1 among them");
+    assert_eq!(engine.told.last(), Some(&Command::Aborted(barrier.id, why)));
+    for task in TASKS {
+        engine.coordinator.ack(task, barrier.id, report(&barrier, task));
+    }
+    engine.run();
+    assert_eq!(engine.coordinator.newest().map(|newest| newest.id), Some(id(1, 1)));
+    // What all have answered is published, however long that takes.
+    let next = triggered(&mut engine);
+    TASKS.map(|task| engine.coordinator.ack(task, next.id, report(&next, task)));
+    engine.coordinator.expire(next.id);
+    engine.run();
+    assert_eq!(engine.coordinator.newest().map(|newest| newest.id), Some(next.id));
+}
+
+#[test]
 fn one_checkpoint_is_under_way_at_a_time() {
     let mut engine = after(1);
     let barrier = triggered(&mut engine);

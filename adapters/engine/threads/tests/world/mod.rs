@@ -42,6 +42,8 @@ impl std::error::Error for Broken {}
 pub struct Shared {
     /// How many rows of the first input were processed.
     pub first_processed: Arc<AtomicU64>,
+    /// How many checkpoints were given up.
+    pub aborted: Arc<AtomicU64>,
     /// How many checkpoints are complete.
     pub completed: Arc<AtomicU64>,
     /// Whether the input that is late waits.
@@ -71,6 +73,8 @@ pub enum Manner {
     LateEnd,
     /// Reads so many rows, and then is silent.
     Silent(usize),
+    /// Reads so many rows, and is silent until a checkpoint is given up.
+    UntilAborted(usize),
     /// Reads its last row once a checkpoint is complete.
     UntilComplete,
     /// Reads so many rows, then nothing until a barrier has passed, and so on.
@@ -139,6 +143,12 @@ impl Rows {
             }
             Manner::UntilComplete if completed == 0 => {
                 self.batch.min(self.rows.len() - 1 - self.next)
+            }
+            Manner::UntilAborted(rows) => {
+                while self.next >= rows && self.shared.aborted.load(Ordering::SeqCst) == 0 {
+                    std::thread::yield_now();
+                }
+                self.batch
             }
             Manner::Silent(rows) => {
                 if self.next >= rows {
@@ -454,7 +464,10 @@ pub struct Witness {
 impl Observer for Witness {
     fn observe(&mut self, event: &Event<'_>) {
         match event {
-            Event::Aborted { why, .. } => self.aborted.push((*why).to_owned()),
+            Event::Aborted { why, .. } => {
+                self.aborted.push((*why).to_owned());
+                self.shared.aborted.fetch_add(1, Ordering::SeqCst);
+            }
             Event::Completed(completed) => {
                 self.completed.push(*completed);
                 self.shared.completed.fetch_add(1, Ordering::SeqCst);
