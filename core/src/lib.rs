@@ -8,8 +8,8 @@
 //! The rooms stand in one corridor; a room imports only from rooms to its left:
 //!
 //! ```text
-//! error <- codec <- schema <- key <- page <- state <- timer <- window <- operator <- snapshot
-//!       <- storage <- manifest <- rescale <- barrier <- sink <- checkpoint
+//! error <- codec <- schema <- key <- page <- state <- timer <- ttl <- window <- operator
+//!       <- snapshot <- storage <- manifest <- rescale <- barrier <- sink <- checkpoint
 //! ```
 
 #![no_std]
@@ -45,6 +45,7 @@ pub mod snapshot;
 pub mod state;
 pub mod storage;
 pub mod timer;
+pub mod ttl;
 pub mod window;
 
 /// Bugs that are planted to prove that the simulator finds them, by their number in

@@ -22,7 +22,7 @@ use core::str::FromStr;
 use crate::codec::Encoding;
 use crate::schema::Schema;
 use crate::snapshot::PartEntry;
-use crate::state::{Description, Kind, Shape, TypeSchema};
+use crate::state::{Description, Expiry, Kind, Life, Moment, Shape, TypeSchema};
 use crate::storage::{ForeignName, ObjectId, ObjectKind};
 
 /// Names a checkpoint.
@@ -191,12 +191,19 @@ pub struct StateEntry {
     pub name: String,
     /// What it holds.
     pub schema: StateSchema,
+    /// When it was frozen: the earliest of all tasks.
+    pub moment: Moment,
     /// One chain for each group that has rows, or for each task where the state is an operator's;
     /// ascending by group.
     pub chains: Vec<Chain>,
 }
 
 impl StateEntry {
+    /// Returns how long its rows live and when they were frozen, unless they live for ever.
+    pub fn life(&self) -> Option<Life> {
+        self.schema.expiry.map(|expiry| Life { expiry, time: self.moment.by(expiry.domain) })
+    }
+
     /// Returns the parts that `group` is restored from; none if it has no rows.
     pub fn parts(&self, group: u16) -> &[Part] {
         let found = self.chains.binary_search_by_key(&group, |chain| chain.group);
@@ -244,8 +251,8 @@ pub struct StateSchema {
     pub kind: u8,
     /// How rows are encoded.
     pub encoding: Encoding,
-    /// The clock that its time to live follows; 0 if rows live for ever.
-    pub ttl: u8,
+    /// How long values, items or fields live, if not for ever.
+    pub expiry: Option<Expiry>,
     /// The stored schema of keys.
     pub key: Vec<u8>,
     /// The stored schema of windows; empty without windows.
@@ -257,9 +264,11 @@ pub struct StateSchema {
 }
 
 impl StateSchema {
-    /// Returns whether rows are encoded alike: notes such as the names of types do not count.
+    /// Returns whether rows are encoded alike: notes such as the names of types do not count, nor
+    /// does how long rows live.
     pub fn is_same(&self, other: &Self) -> bool {
-        let codes = |schema: &Self| (schema.kind, schema.encoding, schema.ttl);
+        let domain = |schema: &Self| schema.expiry.map(|expiry| expiry.domain);
+        let codes = |schema: &Self| (schema.kind, schema.encoding, domain(schema));
         codes(self) == codes(other)
             && is_same_type(&self.key, &other.key)
             && is_same_type(&self.window, &other.window)
@@ -275,7 +284,7 @@ impl From<&Description> for StateSchema {
         Self {
             kind: kind.code(),
             encoding: *encoding,
-            ttl: 0,
+            expiry: description.expiry(),
             key: stored(key),
             window: Vec::new(),
             field: field.as_ref().map(stored).unwrap_or_default(),

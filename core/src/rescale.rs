@@ -124,6 +124,7 @@ mod tests {
     use super::*;
     use crate::codec::Encoding;
     use crate::manifest::{CheckpointId, CheckpointKind, Origin, StateSchema};
+    use crate::state::Moment;
     use proptest::prelude::*;
     use std::collections::BTreeSet;
     use std::vec::Vec;
@@ -132,9 +133,10 @@ mod tests {
         let none = Vec::new;
         let encoding = Encoding::Fixed;
         let (key, window, field, value) = (none(), none(), none(), none());
-        let schema = StateSchema { kind: 1, encoding, ttl: 0, key, window, field, value };
+        let schema = StateSchema { kind: 1, encoding, expiry: None, key, window, field, value };
         let chains = groups.iter().map(|group| Chain { group: *group, parts: Vec::new() });
-        StateEntry { name: "sum".into(), schema, chains: chains.collect() }
+        let moment = Moment { now: 0, watermark: 0 };
+        StateEntry { name: "sum".into(), schema, moment, chains: chains.collect() }
     }
 
     proptest! {

@@ -26,6 +26,7 @@ pub use frozen::{FrozenStates, GroupReport, Portion, Saved, StateReport, freeze}
 #[cfg(feature = "alloc")]
 pub use inspect::Mismatch;
 pub use read::{Expected, Loaded, PartError, load_part};
+pub use table::TableHead;
 #[cfg(feature = "alloc")]
 pub use table::{StateTable, TableEntry};
 pub use write::{SnapshotWriter, WriteError};

@@ -7,7 +7,9 @@
 mod accumulate;
 mod describe;
 mod division;
+mod expiry;
 mod join;
+mod loan;
 mod rows;
 mod states;
 mod timers;
@@ -18,13 +20,15 @@ pub use describe::{
     Describe, Description, Descriptor, Kind, NAME_BYTES_MAX, Name, STATES_MAX, TypeSchema,
 };
 pub use division::Division;
+pub use expiry::{Cutoff, Expiry, Judge, Life, Moment, Passes, Stamped};
+pub use loan::{Fate, Loan};
 pub use rows::{Change, Form, ITEMS_MAX, Op, Shape};
 pub use states::{States, Visitor};
 pub use timers::{TimeDomain, Timer, Timers};
 pub use writer::{Output, OutputFailed, Piece, ROW_BUFFER_MIN, Raw, RowWriter, SaveError};
 
 use core::fmt;
-use core::ops::{ControlFlow, Deref};
+use core::ops::ControlFlow;
 
 use crate::error::{ErrorKind, Malformed, StateError};
 use crate::key::{At, Key, KeyGroup, KeyGroups};
@@ -85,6 +89,13 @@ pub struct Cut {
     pub watermark: i64,
 }
 
+impl Cut {
+    /// Returns when it is, by both clocks.
+    pub const fn moment(&self) -> Moment {
+        Moment { now: self.now, watermark: self.watermark }
+    }
+}
+
 /// What all states have in common: they are described, frozen, saved, loaded and swept.
 pub trait State {
     /// Why an access can fail.
@@ -141,12 +152,15 @@ pub trait State {
 
     /// Does up to `steps` steps of the store's own clean-up: what expired by `now`, copies that a
     /// snapshot has let go. Returns how many were done; fewer than asked means there is no more.
+    ///
+    /// `now` is a time by the clock that the rows expire by. A step looks at a bounded number of
+    /// rows, items or fields, so that called again and again it finds all that expired.
     fn sweep(&mut self, now: i64, steps: usize) -> Result<usize, Self::Error>;
 
     /// Returns how many bytes the state takes, copies held for a snapshot included.
     fn bytes(&self) -> u64;
 
-    /// Returns how many keys have a row.
+    /// Returns how many keys have a row, also one that expired and was not cleaned up yet.
     fn rows(&self) -> u64;
 }
 
@@ -252,6 +266,11 @@ pub trait List<K: Key, V: Data>: State {
         Ok(self.len(at)? == 0)
     }
 
+    /// Asks of each item, oldest first, what becomes of it. Items behind the first that does not
+    /// stay may be written anew; a list of which all stay is as if it had been read.
+    fn retain(&mut self, at: At<'_, K>, fate: impl FnMut(&V) -> Fate<V>)
+    -> Result<(), Self::Error>;
+
     /// Drops the list.
     fn remove(&mut self, at: At<'_, K>) -> Result<(), Self::Error>;
 
@@ -302,6 +321,13 @@ pub trait Map<K: Key, F: Key, V: Data>: State {
         Ok(self.len(at)? == 0)
     }
 
+    /// Asks of each field, in no particular order, what becomes of it.
+    fn retain(
+        &mut self,
+        at: At<'_, K>,
+        fate: impl FnMut(&F, &V) -> Fate<V>,
+    ) -> Result<(), Self::Error>;
+
     /// Drops all fields of the key.
     fn remove_all(&mut self, at: At<'_, K>) -> Result<(), Self::Error>;
 
@@ -324,37 +350,6 @@ pub trait Map<K: Key, F: Key, V: Data>: State {
         group: KeyGroup,
         visit: impl FnMut(&K) -> ControlFlow<()>,
     ) -> Result<(), Self::Error>;
-}
-
-/// A value on loan from a store: borrowed where it lies, or decoded for the borrower.
-#[derive(Debug)]
-pub enum Loan<'a, V> {
-    /// Borrowed from the store.
-    Borrowed(&'a V),
-    /// Made from the bytes of the store.
-    Decoded(V),
-}
-
-impl<V: Clone> Loan<'_, V> {
-    /// Returns the value itself.
-    pub fn into_owned(self) -> V {
-        match self {
-            Self::Borrowed(value) => value.clone(),
-            Self::Decoded(value) => value,
-        }
-    }
-}
-
-impl<V> Deref for Loan<'_, V> {
-    type Target = V;
-
-    #[inline]
-    fn deref(&self) -> &V {
-        match self {
-            Self::Borrowed(value) => value,
-            Self::Decoded(value) => value,
-        }
-    }
 }
 
 /// Why a row cannot be loaded.

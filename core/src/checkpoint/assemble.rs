@@ -185,8 +185,9 @@ struct Place<'a> {
 
 impl Place<'_> {
     fn entry(&self) -> StateEntry {
-        let StateChange { name, schema, .. } = self.change;
-        StateEntry { name: name.clone(), schema: schema.clone(), chains: Vec::new() }
+        let StateChange { name, schema, moment, .. } = self.change;
+        let (name, schema, chains) = (name.clone(), schema.clone(), Vec::new());
+        StateEntry { name, schema, moment: *moment, chains }
     }
 
     fn add(
@@ -200,6 +201,7 @@ impl Place<'_> {
         if !schema.is_same(&entry.schema) {
             return Err(self.refusal(RefusalFault::Schema));
         }
+        entry.moment = entry.moment.earliest(self.change.moment);
         for (group, change) in &self.change.groups {
             if *group >= self.groups || !reported.insert(*group) {
                 return Err(self.refusal(RefusalFault::Group(*group)));

@@ -7,7 +7,7 @@ use core::fmt;
 use crate::barrier::Barrier;
 use crate::manifest::{FileEntry, Part, PartShape, SinkEntry, SourceEntry, StateSchema};
 use crate::snapshot;
-use crate::state::Shape;
+use crate::state::{Moment, Shape};
 
 /// Names a task of the job.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -46,6 +46,8 @@ pub struct StateChange {
     pub name: String,
     /// What it holds.
     pub schema: StateSchema,
+    /// When the task froze it.
+    pub moment: Moment,
     /// Every group of the task, once each.
     pub groups: Vec<(u16, GroupChange)>,
 }
@@ -74,6 +76,7 @@ impl Report {
             StateChange {
                 name: state.description.name.to_string(),
                 schema: StateSchema::from(&state.description),
+                moment: state.moment,
                 groups: state
                     .groups
                     .iter()

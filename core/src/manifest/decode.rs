@@ -16,7 +16,7 @@ use crate::codec::{Encoding, Reader};
 use crate::error::{Fault, Malformed};
 use crate::key::GROUPS_MAX;
 use crate::page::RestoreBudget;
-use crate::state::Kind;
+use crate::state::{Expiry, Kind, Moment, TimeDomain};
 use crate::storage::ObjectId;
 
 impl Manifest {
@@ -135,15 +135,24 @@ impl Place<'_> {
         let start = input.reader;
         let encoding =
             Encoding::from_code(input.reader.byte()?).ok_or(start.fault(Fault::Range))?;
-        let ttl = input.reader.byte()?;
+        let start = input.reader;
+        let expiry = match input.reader.byte()? {
+            0 => None,
+            ttl => {
+                let domain = TimeDomain::from_code(ttl).ok_or(start.fault(Fault::Range))?;
+                Some(Expiry::read(domain, &mut input.reader)?)
+            }
+        };
+        let mut time = || input.reader.u64().map(u64::cast_signed);
+        let moment = Moment { now: time()?, watermark: time()? };
         let (key, window) = (input.copied()?, input.copied()?);
         let (field, value) = (input.copied()?, input.copied()?);
-        let schema = StateSchema { kind, encoding, ttl, key, window, field, value };
+        let schema = StateSchema { kind, encoding, expiry, key, window, field, value };
         let chains = input.ascending(
             |input| self.chain(groups, input),
             |last, next| last.group.cmp(&next.group),
         )?;
-        Ok(StateEntry { name, schema, chains })
+        Ok(StateEntry { name, schema, moment, chains })
     }
 
     fn chain(&self, groups: u16, input: &mut Input<'_>) -> Result<Chain, Malformed> {

@@ -100,9 +100,16 @@ fn write_operator<W: Write>(
 ) -> Result<(), W::Error> {
     write_bytes(operator.name.as_bytes(), out)?;
     write_varint(operator.parallelism.into(), out)?;
-    write_each(&operator.states, out, |StateEntry { name, schema, chains }, out| {
+    write_each(&operator.states, out, |state, out| {
+        let StateEntry { name, schema, moment, chains } = state;
         write_bytes(name.as_bytes(), out)?;
-        out.write(&[schema.kind, schema.encoding.code(), schema.ttl])?;
+        let ttl = schema.expiry.map_or(0, |expiry| expiry.domain.code());
+        out.write(&[schema.kind, schema.encoding.code(), ttl])?;
+        if let Some(expiry) = schema.expiry {
+            write_varint(expiry.duration_ms.unsigned_abs().into(), out)?;
+        }
+        out.write(&moment.now.to_le_bytes())?;
+        out.write(&moment.watermark.to_le_bytes())?;
         for stored in [&schema.key, &schema.window, &schema.field, &schema.value] {
             write_bytes(stored, out)?;
         }

@@ -1,6 +1,7 @@
 use super::*;
 use crate::error::{Fault, Malformed};
 use crate::page::{HEADER_LEN, RestoreBudget, SEAL_LEN};
+use crate::state::TimeDomain;
 use proptest::prelude::*;
 use std::string::ToString;
 use std::vec;
@@ -22,7 +23,7 @@ fn manifest() -> Manifest {
     let schema = StateSchema {
         kind: 3,
         encoding: Encoding::Postcard,
-        ttl: 0,
+        expiry: None,
         key: vec![1],
         window: vec![],
         field: vec![2, 3],
@@ -32,8 +33,11 @@ fn manifest() -> Manifest {
         Chain { group: 0, parts: vec![full, delta] },
         Chain { group: 127, parts: vec![Part { offset: 300, ..delta }] },
     ];
-    let seen = StateEntry { name: "seen".to_string(), schema: schema.clone(), chains };
-    let sum = StateEntry { name: "sum".to_string(), schema, chains: vec![] };
+    let moment = Moment { now: 1_700_000_000_001, watermark: i64::MIN };
+    let seen = StateEntry { name: "seen".to_string(), schema: schema.clone(), moment, chains };
+    let expiry = Some(Expiry { domain: TimeDomain::Event, duration_ms: i64::MAX });
+    let schema = StateSchema { expiry, ..schema };
+    let sum = StateEntry { name: "sum".to_string(), schema, moment, chains: vec![] };
     let operator =
         OperatorEntry { name: "totals".to_string(), parallelism: 4, states: vec![seen, sum] };
     Manifest {
@@ -200,7 +204,14 @@ fn the_name_of_a_type_makes_no_other_schema() {
     assert_ne!(total, schema(&integer.named("Sum").unwrap()));
     assert!(total.is_same(&schema(&integer.named("Sum").unwrap())));
     assert!(!total.is_same(&schema(&StoredSchema::of::<i64>().unwrap())));
-    assert!(!total.is_same(&StateSchema { ttl: 1, ..total.clone() }));
+    let lasting = |domain, duration_ms| {
+        let expiry = Some(Expiry { domain, duration_ms });
+        StateSchema { expiry, ..total.clone() }
+    };
+    let by_watermark = lasting(TimeDomain::Event, 1);
+    assert!(!total.is_same(&by_watermark));
+    assert!(!by_watermark.is_same(&lasting(TimeDomain::Processing, 1)));
+    assert!(by_watermark.is_same(&lasting(TimeDomain::Event, 2)));
 }
 
 #[test]

@@ -4,12 +4,12 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::{PartEntry, SnapshotWriter, WriteError};
+use super::{PartEntry, SnapshotWriter, TableHead, WriteError};
 use crate::codec::Write;
 use crate::error::StateError;
 use crate::key::{KeyGroup, KeyGroups};
 use crate::page::{Checksum, FileHeader, Seal};
-use crate::state::{Cut, Description, Frozen, Kind, Shape, State, States, Visitor};
+use crate::state::{Cut, Description, Frozen, Kind, Moment, Shape, State, States, Visitor};
 
 /// Freezes every state of an operator: the synchronous part of a checkpoint.
 pub fn freeze<S: States>(
@@ -74,6 +74,8 @@ pub struct Saved<W> {
 pub struct StateReport {
     /// Name, kind and types.
     pub description: Description,
+    /// When it was frozen.
+    pub moment: Moment,
     /// The owned groups in order, and what was written of each.
     pub groups: Vec<(u16, GroupReport)>,
 }
@@ -123,7 +125,8 @@ impl<E: StateError> FrozenStates<E> {
             .map(|(_, FrozenState { description, groups, frozen })| {
                 let groups = groups.iter();
                 let groups = groups.map(|group| (group.index(), report(frozen.shape(group), None)));
-                StateReport { description: description.clone(), groups: groups.collect() }
+                let (description, moment) = (description.clone(), self.cut.moment());
+                StateReport { description, moment, groups: groups.collect() }
             })
             .collect()
     }
@@ -140,9 +143,10 @@ impl<E: StateError> FrozenStates<E> {
         buffer: &mut [u8],
         checksum: C,
     ) -> Result<Saved<W>, WriteError<W::Error, E>> {
-        let total = self.groups.total();
+        let (groups, moment) = (self.groups.total(), self.cut.moment());
+        let head = TableHead { operator, groups, moment };
         let table = self.states.iter().map(|state| &state.description);
-        let mut writer = SnapshotWriter::new(header, operator, total, table, out, buffer, checksum)
+        let mut writer = SnapshotWriter::new(header, head, table, out, buffer, checksum)
             .map_err(WriteError::Output)?;
         let (mut parts, mut states) = (Vec::new(), Vec::new());
         let base = self.cut.base.unwrap_or(0);
@@ -156,7 +160,8 @@ impl<E: StateError> FrozenStates<E> {
                 parts.extend(part);
                 groups.push((group.index(), report(frozen.shape(group), part)));
             }
-            states.push(StateReport { description: description.clone(), groups });
+            let (description, moment) = (description.clone(), self.cut.moment());
+            states.push(StateReport { description, moment, groups });
         }
         let (seal, out) = writer.finish(&parts).map_err(WriteError::Output)?;
         Ok(Saved { seal, states, out })

@@ -2,31 +2,46 @@
 
 use crate::codec::{Count, Write, write_bytes, write_varint};
 use crate::key::HASH_FUNCTION;
-use crate::state::Description;
+use crate::state::{Description, Moment};
+
+/// Whose states a file holds, and when they were frozen.
+#[derive(Clone, Copy, Debug)]
+pub struct TableHead<'t> {
+    /// The operator.
+    pub operator: &'t str,
+    /// How many key groups the job has.
+    pub groups: u16,
+    /// When its states were frozen.
+    pub moment: Moment,
+}
 
 /// Writes the state table of a file.
 ///
 /// ```text
 /// table := operator text  groups u16  hash u8  count varint  state*
-/// state := name text  kind u8  ttl u8  encoding u8  key window field value
+/// state := name text  kind u8  ttl u8  encoding u8  life  key window field value
 /// ```
 ///
 /// A schema stands behind its length; that of the fields is empty but for a map. That of windows is
-/// reserved, and empty.
+/// reserved, and empty. States without a time to live have no life.
 pub(super) fn write_table<'d, W: Write>(
-    operator: &str,
-    groups: u16,
+    head: TableHead<'_>,
     states: impl ExactSizeIterator<Item = &'d Description>,
     out: &mut W,
 ) -> Result<(), W::Error> {
+    let TableHead { operator, groups, moment } = head;
     write_bytes(operator.as_bytes(), out)?;
     out.write(&groups.to_le_bytes())?;
     out.write(&[HASH_FUNCTION])?;
     write_varint(states.len() as u128, out)?;
     for state in states {
         write_bytes(state.name.as_str().as_bytes(), out)?;
-        // The second byte is the time-to-live domain: 0, none.
-        out.write(&[state.kind.code(), 0, state.encoding.code()])?;
+        let ttl = state.expiry().map_or(0, |expiry| expiry.domain.code());
+        out.write(&[state.kind.code(), ttl, state.encoding.code()])?;
+        if let Some(expiry) = state.expiry() {
+            write_varint(expiry.duration_ms.unsigned_abs().into(), out)?;
+            out.write(&moment.by(expiry.domain).to_le_bytes())?;
+        }
         for schema in [Some(&state.key), None, state.field.as_ref(), Some(&state.value)] {
             let Some(schema) = schema else {
                 write_varint(0, out)?;
@@ -54,7 +69,8 @@ mod read {
     use crate::key::GROUPS_MAX;
     use crate::page::RestoreBudget;
     use crate::schema::StoredSchema;
-    use crate::state::{Description, Kind, TypeSchema};
+    use crate::state::{Description, Expiry, Kind, Life, TimeDomain, TypeSchema};
+    use crate::ttl::stamped_schema;
 
     /// What the rows of a file mean.
     #[derive(Clone, Debug)]
@@ -78,6 +94,8 @@ mod read {
         pub kind: Kind,
         /// How its rows are encoded.
         pub encoding: Encoding,
+        /// How long they live, if not for ever.
+        pub life: Option<Life>,
         /// The schema of its keys.
         pub key: StoredSchema,
         /// The schema of the fields of a map.
@@ -155,9 +173,7 @@ mod read {
             let range = start.fault(Fault::Range);
             let kind = Kind::from_code(kind).ok_or(range)?;
             let encoding = Encoding::from_code(encoding).ok_or(range)?;
-            if ttl != 0 {
-                return Err(range);
-            }
+            let life = life(ttl, reader)?;
             let key = schema(reader)?.ok_or(range)?;
             if schema(reader)?.is_some() {
                 return Err(range);
@@ -168,14 +184,30 @@ mod read {
             if no_items || field.is_some() != (kind.rows() == Kind::Map) {
                 return Err(range);
             }
+            let is_stamped = matches!(kind, Kind::Value | Kind::List | Kind::Map)
+                && stamped_schema(value.view()).is_some();
+            if life.is_some() && !is_stamped {
+                return Err(range);
+            }
             let parts = [Some(&key), field.as_ref(), Some(&value)];
             let fixed =
                 parts.into_iter().flatten().all(|part| part.view().encoding() == Encoding::Fixed);
             if fixed != (encoding == Encoding::Fixed) {
                 return Err(range);
             }
-            Ok(Self { name, kind, encoding, key, field, value })
+            Ok(Self { name, kind, encoding, life, key, field, value })
         }
+    }
+
+    /// Takes how long rows live, whose time to live follows the clock of code `ttl`.
+    fn life(ttl: u8, reader: &mut Reader<'_>) -> Result<Option<Life>, Malformed> {
+        if ttl == 0 {
+            return Ok(None);
+        }
+        let start = *reader;
+        let domain = TimeDomain::from_code(ttl).ok_or(start.fault(Fault::Range))?;
+        let expiry = Expiry::read(domain, reader)?;
+        Ok(Some(Life { expiry, time: reader.u64()?.cast_signed() }))
     }
 
     fn schema(reader: &mut Reader<'_>) -> Result<Option<StoredSchema>, Malformed> {

@@ -10,9 +10,10 @@ use crate::error::{ErrorKind, StateError};
 use crate::key::{KeyGroup, KeyGroups};
 use crate::page::{BlockSize, FileHeader, FileKind, Portable, RestoreBudget};
 use crate::state::{
-    Change, Cut, Description, Descriptor, Form, Frozen, Kind, LoadError, Op, RowWriter, SaveError,
-    State, States, Visitor,
+    Change, Cut, Description, Descriptor, Expiry, Form, Frozen, Kind, Life, LoadError, Moment, Op,
+    RowWriter, SaveError, Stamped, State, States, TimeDomain, Visitor,
 };
+use crate::ttl::Expiring;
 
 const HEADER: FileHeader = FileHeader {
     kind: FileKind::Snapshot,
@@ -225,6 +226,51 @@ fn the_example_in_the_format_document_is_what_is_written() {
     assert_eq!(digits, written);
 }
 
+/// A state table of one state whose rows live so long, frozen at 50 and watermark 40.
+fn table_of(expiry: Expiry) -> Vec<u8> {
+    let stamped = Stamped::new(expiry, |_| 0);
+    let descriptor = Descriptor::<u32, String>::new("texts");
+    let descriptor = descriptor.stamped::<Expiring<String>>(stamped, Ok);
+    let description = descriptor.describe(Kind::Value).unwrap();
+    let moment = Moment { now: 50, watermark: 40 };
+    let head = TableHead { operator: "demo", groups: 1, moment };
+    let mut bytes = Vec::new();
+    let Ok(()) = table::write_table(head, [&description].into_iter(), &mut bytes);
+    bytes
+}
+
+fn read_table(bytes: &[u8]) -> Result<StateTable, Malformed> {
+    let mut budget = RestoreBudget::of_snapshot(bytes.len() as u64);
+    StateTable::decode_within(Reader::new(bytes), &mut budget)
+}
+
+#[test]
+fn a_state_table_says_how_long_rows_live_and_when_they_were_frozen() {
+    for (domain, time) in [(TimeDomain::Event, 40), (TimeDomain::Processing, 50)] {
+        for duration_ms in [1, 300, i64::MAX] {
+            let expiry = Expiry { domain, duration_ms };
+            let table = read_table(&table_of(expiry)).unwrap();
+            assert_eq!(table.states[0].life, Some(Life { expiry, time }));
+        }
+    }
+}
+
+#[test]
+fn a_time_to_live_of_no_known_clock_of_nothing_or_of_values_without_stamps_is_refused() {
+    let bytes = table_of(Expiry { domain: TimeDomain::Event, duration_ms: 1 });
+    let life = bytes.windows(4).position(|codes| codes == [1, 1, 2, 1]).unwrap();
+    let stamp = bytes.windows(5).position(|name| name == b"stamp").unwrap();
+    let changed = |at: usize, byte| {
+        let mut bytes = bytes.clone();
+        bytes[at] = byte;
+        read_table(&bytes).map(|_| ()).map_err(|malformed| malformed.fault)
+    };
+    assert_eq!(changed(life + 1, 2), Ok(()));
+    assert_eq!(changed(life + 1, 3), Err(Fault::Range));
+    assert_eq!(changed(life + 3, 0), Err(Fault::Range));
+    assert_eq!(changed(stamp, b'S'), Err(Fault::Range));
+}
+
 /// Text that says of itself that it is a number.
 #[derive(Clone, Copy)]
 struct Liar;
@@ -266,16 +312,11 @@ fn a_type_that_does_not_write_what_its_schema_says_declines_the_checkpoint() {
     let description = descriptor.describe(Kind::Value).unwrap();
     let mut buffer = vec![0; HEADER.block.bytes()];
     let table = [&description];
-    let mut writer = SnapshotWriter::new(
-        HEADER,
-        "demo",
-        1,
-        table.into_iter(),
-        Vec::new(),
-        &mut buffer,
-        Portable,
-    )
-    .unwrap();
+    let moment = Moment { now: 0, watermark: 0 };
+    let head = TableHead { operator: "demo", groups: 1, moment };
+    let table = table.into_iter();
+    let mut writer =
+        SnapshotWriter::new(HEADER, head, table, Vec::new(), &mut buffer, Portable).unwrap();
     let error = writer.part(0, &description, &Liar, KeyGroup::new(0), 0).unwrap_err();
     let text = std::format!("{error}");
     assert!(text.starts_with("state liars: the type of its values is not as its schema"), "{text}");

@@ -4,7 +4,7 @@ use core::fmt;
 
 #[cfg(feature = "alloc")]
 use super::inspect::{Inspector, Mismatch};
-use super::{PartEntry, shape_code, table};
+use super::{PartEntry, TableHead, shape_code, table};
 use crate::codec::{EncodeError, Write};
 use crate::error::StateError;
 use crate::key::KeyGroup;
@@ -31,8 +31,7 @@ impl<'b, W: Write, C: Checksum> SnapshotWriter<'b, W, C> {
     /// If the header is not that of a snapshot, or the buffer not as long as its blocks.
     pub fn new<'d>(
         header: FileHeader,
-        operator: &str,
-        groups: u16,
+        head: TableHead<'_>,
         states: impl ExactSizeIterator<Item = &'d Description>,
         out: W,
         buffer: &'b mut [u8],
@@ -41,7 +40,7 @@ impl<'b, W: Write, C: Checksum> SnapshotWriter<'b, W, C> {
         assert_eq!(header.kind, FileKind::Snapshot, "a snapshot has a snapshot's header");
         let mut pages = PageWriter::new(&header, out, buffer, checksum)?;
         pages.begin(SectionKind::Table)?;
-        table::write_table(operator, groups, states, &mut pages)?;
+        table::write_table(head, states, &mut pages)?;
         pages.end()?;
         Ok(Self {
             pages,

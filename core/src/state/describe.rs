@@ -3,6 +3,7 @@
 use core::fmt;
 use core::marker::PhantomData;
 
+use super::{Expiry, Stamped};
 use crate::codec::{Encoding, Write};
 use crate::key::Key;
 use crate::schema::{Data, Schema, StaticSchema, Unportable, Unsupported};
@@ -233,6 +234,8 @@ pub struct Description {
     pub value: TypeSchema,
     /// How rows are encoded: it follows from the types alone.
     pub encoding: Encoding,
+    /// How values, items or fields expire, if they do.
+    pub stamped: Option<Stamped>,
 }
 
 impl Description {
@@ -245,6 +248,11 @@ impl Description {
             }
             _ => None,
         }
+    }
+
+    /// Returns when its values, items or fields expire, if they do.
+    pub fn expiry(&self) -> Option<Expiry> {
+        self.stamped.map(|stamped| stamped.expiry)
     }
 
     /// Returns whether `other` is the same state: name, kind and types.
@@ -294,13 +302,17 @@ pub struct Descriptor<'d, K, V> {
     name: &'d str,
     key: Option<TypeSchema>,
     value: Option<TypeSchema>,
+    stamped: Option<(Stamped, Wrap)>,
     types: PhantomData<fn() -> (K, V)>,
 }
+
+/// Makes the schema of values with stamps of one of values.
+type Wrap = fn(TypeSchema) -> Result<TypeSchema, Unsupported>;
 
 impl<'d, K, V> Descriptor<'d, K, V> {
     /// Describes the state called `name`.
     pub const fn new(name: &'d str) -> Self {
-        Self { name, key: None, value: None, types: PhantomData }
+        Self { name, key: None, value: None, stamped: None, types: PhantomData }
     }
 
     /// Gives the keys a schema that was made at run time.
@@ -320,6 +332,13 @@ impl<'d, K, V> Descriptor<'d, K, V> {
     /// Returns the name.
     pub const fn name(&self) -> &'d str {
         self.name
+    }
+
+    /// Describes a state of the same keys whose values have stamps: a schema of values that was
+    /// made at run time is wrapped.
+    pub(crate) fn stamped<T>(self, stamped: Stamped, wrap: Wrap) -> Descriptor<'d, K, T> {
+        let Self { name, key, value, .. } = self;
+        Descriptor { name, key, value, stamped: Some((stamped, wrap)), types: PhantomData }
     }
 }
 
@@ -349,9 +368,10 @@ impl<K: Key, T> Descriptor<'_, K, T> {
             Some(key) => key,
             None => TypeSchema::Static(StaticSchema::of::<K>()?),
         };
-        let value = match self.value {
-            Some(value) => value,
-            None => TypeSchema::Static(StaticSchema::of::<V>()?),
+        let value = match (self.value, self.stamped) {
+            (Some(value), Some((_, wrap))) => wrap(value)?,
+            (Some(value), None) => value,
+            (None, _) => TypeSchema::Static(StaticSchema::of::<V>()?),
         };
         if kind == Kind::List && value.fixed_len() == Some(0) {
             // A few bytes of a file could claim any number of them.
@@ -364,6 +384,7 @@ impl<K: Key, T> Descriptor<'_, K, T> {
         } else {
             Encoding::Postcard
         };
-        Ok(Description { name, kind, key, field, value, encoding })
+        let stamped = self.stamped.map(|(stamped, _)| stamped);
+        Ok(Description { name, kind, key, field, value, encoding, stamped })
     }
 }

@@ -1,11 +1,12 @@
 //! Timers per key: a set of (time, key), in the snapshot like a map from times to nothing.
 
+use core::fmt;
 use core::ops::ControlFlow;
 
 use super::{Kind, State};
 use crate::key::{At, Key, KeyGroup};
 
-/// Which time a timer waits for.
+/// Which time a timer waits for, or rows expire by. Codes are format (docs/format.md 5.1).
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum TimeDomain {
     /// The watermark.
@@ -21,6 +22,32 @@ impl TimeDomain {
             Self::Event => Kind::Timers,
             Self::Processing => Kind::ProcessingTimers,
         }
+    }
+
+    /// Returns the code of the domain in a file.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Event => 1,
+            Self::Processing => 2,
+        }
+    }
+
+    /// Returns the domain that `code` stands for.
+    pub const fn from_code(code: u8) -> Option<Self> {
+        match code {
+            1 => Some(Self::Event),
+            2 => Some(Self::Processing),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for TimeDomain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Event => "event time",
+            Self::Processing => "processing time",
+        })
     }
 }
 

@@ -48,7 +48,7 @@ impl Types {
     pub(crate) fn of(state: &StateEntry) -> Result<Self, Malformed> {
         let schema = &state.schema;
         let kind = Kind::from_code(schema.kind).ok_or(Malformed::new(Fault::Version, 0))?;
-        if schema.ttl != 0 || !schema.window.is_empty() {
+        if schema.expiry.is_some() || !schema.window.is_empty() {
             return Err(Malformed::new(Fault::Version, 0));
         }
         let field = match kind.rows() {
@@ -73,6 +73,7 @@ impl Types {
             field: field.map(TypeSchema::Stored),
             value: TypeSchema::Stored(self.value.clone()),
             encoding: self.encoding,
+            stamped: None,
         })
     }
 }

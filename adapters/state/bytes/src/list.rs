@@ -6,7 +6,7 @@ use holdwater::codec::Reader;
 use holdwater::error::Fault;
 use holdwater::key::{At, Key, KeyGroup};
 use holdwater::schema::Data;
-use holdwater::state::{Change, Form, List, LoadError, Op};
+use holdwater::state::{Change, Fate, Form, List, LoadError, Op};
 
 use crate::rows::Content;
 use crate::{ByteTable, BytesError, Rows};
@@ -22,8 +22,9 @@ impl<T: ByteTable, K: Key, V: Data> Rows<T, K, Item<V>> {
         Ok(bytes)
     }
 
-    /// Returns how many items there are: ranks have no gaps.
-    fn count(&self, list: &[u8]) -> Result<u64, BytesError<T::Error>> {
+    /// Returns the rank of the next item: how many items there are, as long as none was dropped
+    /// before others.
+    fn end(&self, list: &[u8]) -> Result<u64, BytesError<T::Error>> {
         Ok(self.last(list, |row| row.rank + 1)?.unwrap_or(0))
     }
 
@@ -32,18 +33,18 @@ impl<T: ByteTable, K: Key, V: Data> Rows<T, K, Item<V>> {
         list: &[u8],
         items: impl IntoIterator<Item = Vec<u8>>,
     ) -> Result<(), BytesError<T::Error>> {
-        for (rank, item) in (self.count(list)?..).zip(items) {
+        for (rank, item) in (self.end(list)?..).zip(items) {
             self.put_row(&ranked(list, rank), &item)?;
             self.keys += u64::from(rank == 0);
         }
         Ok(())
     }
 
-    /// Keeps the first `count` items.
-    fn keep(&mut self, list: &[u8], count: u64) -> Result<(), BytesError<T::Error>> {
-        let end = self.count(list)?;
-        (count..end).try_for_each(|rank| self.delete_row(&ranked(list, rank)))?;
-        self.keys -= u64::from(count == 0 && end > 0);
+    /// Drops the items from `rank` on.
+    fn keep(&mut self, list: &[u8], rank: u64) -> Result<(), BytesError<T::Error>> {
+        let rows = self.all_from(&ranked(list, rank), list)?;
+        rows.iter().try_for_each(|row| self.delete_row(row))?;
+        self.keys -= u64::from(!rows.is_empty() && !self.has(list)?);
         Ok(())
     }
 }
@@ -76,7 +77,36 @@ impl<T: ByteTable, K: Key, V: Data> List<K, V> for Rows<T, K, Item<V>> {
     }
 
     fn len(&self, at: At<'_, K>) -> Result<u64, BytesError<T::Error>> {
-        self.count(&self.prefix(at)?)
+        let list = self.prefix(at)?;
+        // Of items that expire, some may be gone from the middle.
+        match self.layout.description.stamped {
+            None => self.end(&list),
+            Some(_) => Ok(self.all(&list)?.len() as u64),
+        }
+    }
+
+    fn retain(
+        &mut self,
+        at: At<'_, K>,
+        mut fate: impl FnMut(&V) -> Fate<V>,
+    ) -> Result<(), BytesError<T::Error>> {
+        // What stands before the first item that does not stay is not touched.
+        let (list, mut first, mut rest) = (self.prefix(at)?, None, Vec::new());
+        self.each(&list, |row, item| {
+            match fate(&self.layout.value(item)?) {
+                Fate::Kept if first.is_none() => return Ok(ControlFlow::Continue(())),
+                Fate::Kept => rest.push(item.to_vec()),
+                Fate::Changed(item) => rest.push(self.encoded(&item)?),
+                Fate::Dropped => {}
+            }
+            first.get_or_insert(row.rank);
+            Ok(ControlFlow::Continue(()))
+        })?;
+        if let Some(first) = first {
+            self.keep(&list, first)?;
+            self.append(&list, rest)?;
+        }
+        Ok(())
     }
 
     fn remove(&mut self, at: At<'_, K>) -> Result<(), BytesError<T::Error>> {
@@ -136,7 +166,7 @@ impl<V: Data> Content for Item<V> {
                 let (start, kept) = (reader, reader.varint_u64()?);
                 let list = rows.prefix(at).map_err(LoadError::State)?;
                 // More than there are: the delta stands on another list.
-                if kept > rows.count(&list).map_err(LoadError::State)? {
+                if kept > rows.end(&list).map_err(LoadError::State)? {
                     return Err(start.fault(Fault::Range).into());
                 }
                 rows.keep(&list, kept).map_err(LoadError::State)?;

@@ -6,7 +6,7 @@ use holdwater::codec::Reader;
 use holdwater::error::Fault;
 use holdwater::key::{At, Key, KeyGroup};
 use holdwater::schema::Data;
-use holdwater::state::{Change, Form, LoadError, Loan, Map, Op};
+use holdwater::state::{Change, Fate, Form, LoadError, Loan, Map, Op};
 
 use crate::rows::Content;
 use crate::{ByteTable, BytesError, Rows};
@@ -102,6 +102,35 @@ impl<T: ByteTable, K: Key, F: Key, V: Data> Map<K, F, V> for Rows<T, K, Field<F,
 
     fn is_empty(&self, at: At<'_, K>) -> Result<bool, BytesError<T::Error>> {
         Ok(!self.has(&self.prefix(at)?)?)
+    }
+
+    fn retain(
+        &mut self,
+        at: At<'_, K>,
+        mut fate: impl FnMut(&F, &V) -> Fate<V>,
+    ) -> Result<(), BytesError<T::Error>> {
+        let (key, mut changes) = (self.prefix(at)?, Vec::new());
+        self.each(&key, |row, value| {
+            let row_of = || [&key, row.field].concat();
+            match fate(&self.layout.field(row.field)?, &self.layout.value(value)?) {
+                Fate::Changed(value) => {
+                    let mut bytes = Vec::new();
+                    self.layout.encode(&value, &mut bytes)?;
+                    changes.push((row_of(), Some(bytes)));
+                }
+                Fate::Dropped => changes.push((row_of(), None)),
+                Fate::Kept => {}
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        for (row, value) in &changes {
+            match value {
+                Some(value) => self.put_row(row, value)?,
+                None => self.delete_row(row)?,
+            }
+        }
+        self.keys -= u64::from(!changes.is_empty() && !self.has(&key)?);
+        Ok(())
     }
 
     fn remove_all(&mut self, at: At<'_, K>) -> Result<(), BytesError<T::Error>> {

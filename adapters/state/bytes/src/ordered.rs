@@ -102,6 +102,17 @@ macro_rules! read_tree {
                 let _ = rows.try_for_each(|(key, value)| visit(key, value));
                 Ok(())
             }
+
+            fn scan_from(
+                &self,
+                first: &[u8],
+                mut visit: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+            ) -> Result<(), Infallible> {
+                let from = (Bound::Included(first), Bound::Unbounded);
+                let mut rows = self.$rows.range::<[u8], _>(from);
+                let _ = rows.try_for_each(|(key, value)| visit(key, value));
+                Ok(())
+            }
         }
     };
 }

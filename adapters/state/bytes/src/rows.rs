@@ -99,6 +99,24 @@ impl<T: ByteTable, K: Key, C> Rows<T, K, C> {
         Ok(rows)
     }
 
+    /// Returns the rows from `first` on that begin so.
+    pub(crate) fn all_from(
+        &self,
+        first: &[u8],
+        prefix: &[u8],
+    ) -> Result<Vec<Vec<u8>>, BytesError<T::Error>> {
+        let mut rows = Vec::new();
+        let scanned = self.table.scan_from(first, |row, _| {
+            if !row.starts_with(prefix) {
+                return ControlFlow::Break(());
+            }
+            rows.push(row.into());
+            ControlFlow::Continue(())
+        });
+        scanned.map_err(BytesError::Store)?;
+        Ok(rows)
+    }
+
     /// Shows the keys of `group` to `visit`, each once: their rows follow one another.
     pub(crate) fn each_key(
         &self,

@@ -36,6 +36,13 @@ pub trait ByteRows {
         prefix: &[u8],
         visit: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
     ) -> Result<(), Self::Error>;
+
+    /// Shows the rows whose key is `first` or stands behind it to `visit`, in order.
+    fn scan_from(
+        &self,
+        first: &[u8],
+        visit: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+    ) -> Result<(), Self::Error>;
 }
 
 /// Rows of bytes that can be changed, and frozen.

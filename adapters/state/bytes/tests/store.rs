@@ -219,6 +219,15 @@ macro_rules! read_through {
                 let Ok(()) = self.$rows.scan(prefix, visit);
                 Ok(())
             }
+
+            fn scan_from(
+                &self,
+                first: &[u8],
+                visit: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+            ) -> Result<(), Failed> {
+                let Ok(()) = self.$rows.scan_from(first, visit);
+                Ok(())
+            }
         }
     };
 }

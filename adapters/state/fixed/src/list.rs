@@ -4,7 +4,7 @@ use holdwater::codec::{EncodeError, Reader};
 use holdwater::error::Fault;
 use holdwater::key::{At, Key, KeyGroup};
 use holdwater::schema::Data;
-use holdwater::state::{Change, Form, List, LoadError, Op, OutputFailed, RowWriter};
+use holdwater::state::{Change, Fate, Form, List, LoadError, Op, OutputFailed, RowWriter};
 
 use crate::rows::Content;
 use crate::table::Table;
@@ -48,6 +48,15 @@ impl<K: Key, V: Data, const N: usize, const G: usize> List<K, V> for Rows<K, Ite
 
     fn len(&self, at: At<'_, K>) -> Result<u64, FixedError> {
         Ok(self.find(at).len() as u64)
+    }
+
+    fn retain(
+        &mut self,
+        at: At<'_, K>,
+        mut fate: impl FnMut(&V) -> Fate<V>,
+    ) -> Result<(), FixedError> {
+        self.review(at, |item| fate(&item.0), |item, new| item.0 = new);
+        Ok(())
     }
 
     fn remove(&mut self, at: At<'_, K>) -> Result<(), FixedError> {

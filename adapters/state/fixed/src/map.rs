@@ -4,7 +4,7 @@ use holdwater::codec::{EncodeError, Reader};
 use holdwater::error::Fault;
 use holdwater::key::{At, Key, KeyGroup};
 use holdwater::schema::Data;
-use holdwater::state::{Change, Form, LoadError, Loan, Map, Op, OutputFailed, RowWriter};
+use holdwater::state::{Change, Fate, Form, LoadError, Loan, Map, Op, OutputFailed, RowWriter};
 
 use crate::rows::Content;
 use crate::table::Table;
@@ -104,6 +104,15 @@ where
 
     fn len(&self, at: At<'_, K>) -> Result<u64, FixedError> {
         Ok(self.find(at).len() as u64)
+    }
+
+    fn retain(
+        &mut self,
+        at: At<'_, K>,
+        mut fate: impl FnMut(&F, &V) -> Fate<V>,
+    ) -> Result<(), FixedError> {
+        self.review(at, |one| fate(&one.field, &one.value), |one, new| one.value = new);
+        Ok(())
     }
 
     fn remove_all(&mut self, at: At<'_, K>) -> Result<(), FixedError> {

@@ -4,7 +4,7 @@ use holdwater::codec::{EncodeError, Encoding, Reader};
 use holdwater::error::Fault;
 use holdwater::key::{At, Key, KeyGroup, KeyGroups};
 use holdwater::state::{
-    Change, Cut, Description, Form, LoadError, OutputFailed, RowWriter, Shape, State,
+    Change, Cut, Description, Fate, Form, LoadError, OutputFailed, RowWriter, Shape, State,
 };
 
 use crate::changes::Changes;
@@ -80,6 +80,30 @@ impl<K: Key, T, const N: usize, const G: usize> Rows<K, T, N, G> {
         if !places.is_empty() {
             self.table.remove(places);
             self.touch(group);
+        }
+    }
+
+    /// Asks of each row of a key what becomes of it, and gives the changed ones to `change`.
+    pub(crate) fn review<V>(
+        &mut self,
+        at: At<'_, K>,
+        mut fate: impl FnMut(&T) -> Fate<V>,
+        mut change: impl FnMut(&mut T, V),
+    ) {
+        let Range { start: mut place, mut end } = self.find(at);
+        while place < end {
+            match fate(&self.table.row(place).content) {
+                Fate::Changed(value) => {
+                    change(&mut self.table.row_mut(place).content, value);
+                    self.touch(at.group());
+                    place += 1;
+                }
+                Fate::Dropped => {
+                    self.remove_rows(at.group(), place..place + 1);
+                    end -= 1;
+                }
+                Fate::Kept => place += 1,
+            }
         }
     }
 

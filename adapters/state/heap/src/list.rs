@@ -7,7 +7,9 @@ use holdwater::codec::{EncodeError, Reader};
 use holdwater::error::{Fault, Malformed};
 use holdwater::key::{At, Key, KeyGroup, KeyGroups};
 use holdwater::schema::Data;
-use holdwater::state::{Change, Description, Form, List, LoadError, Op, OutputFailed, RowWriter};
+use holdwater::state::{
+    Change, Description, Fate, Form, List, LoadError, Op, OutputFailed, RowWriter,
+};
 
 use crate::budget::Share;
 use crate::error::HeapError;
@@ -140,6 +142,41 @@ impl<K: Key, V: Data> List<K, V> for HeapList<K, V> {
 
     fn len(&self, at: At<'_, K>) -> Result<u64, HeapError> {
         Ok(self.table.get(at).map_or(0, Items::len))
+    }
+
+    fn retain(
+        &mut self,
+        at: At<'_, K>,
+        mut fate: impl FnMut(&V) -> Fate<V>,
+    ) -> Result<(), HeapError> {
+        let Some(items) = self.table.get(at) else { return Ok(()) };
+        // What stands before the first item that does not stay is not touched.
+        let (mut kept, mut rest) = (0, None);
+        for item in items.slices(0).into_iter().flatten() {
+            let fate = fate(item);
+            if rest.is_none() && matches!(fate, Fate::Kept) {
+                kept += 1;
+                continue;
+            }
+            let rest = rest.get_or_insert_with(Vec::new);
+            match fate {
+                Fate::Changed(item) => rest.push(item),
+                Fate::Dropped => {}
+                Fate::Kept => rest.push(item.clone()),
+            }
+        }
+        match rest {
+            None => {}
+            Some(rest) if kept == 0 && rest.is_empty() => drop(self.table.remove(at)),
+            Some(rest) => {
+                self.table.modify(at, |items, touch| {
+                    items.note(touch);
+                    items.truncate(kept, touch);
+                    rest.into_iter().for_each(|item| items.push(item, touch));
+                });
+            }
+        }
+        Ok(())
     }
 
     fn remove(&mut self, at: At<'_, K>) -> Result<(), HeapError> {

@@ -1,5 +1,6 @@
 //! A map of fields per key.
 
+use alloc::vec::Vec;
 use core::mem::needs_drop;
 use core::ops::ControlFlow;
 
@@ -8,7 +9,7 @@ use holdwater::error::{Fault, Malformed};
 use holdwater::key::{At, Key, KeyGroup, KeyGroups};
 use holdwater::schema::Data;
 use holdwater::state::{
-    Change, Description, Form, LoadError, Loan, Map, Op, OutputFailed, RowWriter,
+    Change, Description, Fate, Form, LoadError, Loan, Map, Op, OutputFailed, RowWriter,
 };
 
 use crate::budget::Share;
@@ -119,6 +120,15 @@ impl<K: Key, F: Key, V: Data> Map<K, F, V> for HeapMap<K, F, V> {
         Ok(either!(&self.rows, table => table.0.get(at).map_or(0, Fields::len)))
     }
 
+    fn retain(
+        &mut self,
+        at: At<'_, K>,
+        fate: impl FnMut(&F, &V) -> Fate<V>,
+    ) -> Result<(), HeapError> {
+        either!(&mut self.rows, table => table.retain(at, fate));
+        Ok(())
+    }
+
     fn remove_all(&mut self, at: At<'_, K>) -> Result<(), HeapError> {
         either!(&mut self.rows, table => drop(table.0.remove(at)));
         Ok(())
@@ -216,6 +226,47 @@ impl<K: Key, F: Key, C: Cell> MapTable<K, F, C> {
             )?;
         }
         Ok(())
+    }
+
+    /// Drops and changes fields, and with the last one drops the row.
+    fn retain(&mut self, at: At<'_, K>, mut fate: impl FnMut(&F, &C::Value) -> Fate<C::Value>) {
+        let mut changes = Vec::new();
+        let Some(fields) = self.0.get(at) else { return };
+        let _ = fields.each(|field, value| {
+            match fate(field, value) {
+                Fate::Changed(value) => changes.push((field.clone(), Some(value))),
+                Fate::Dropped => changes.push((field.clone(), None)),
+                Fate::Kept => {}
+            }
+            ControlFlow::Continue(())
+        });
+        self.apply(at, changes);
+    }
+
+    /// Stores the values of fields that are there, and removes those without a value; with the last
+    /// one the row.
+    pub(crate) fn apply(&mut self, at: At<'_, K>, changes: Vec<(F, Option<C::Value>)>) {
+        if changes.is_empty() {
+            return;
+        }
+        let left = self.0.modify(at, |fields, touch| {
+            for (field, value) in changes {
+                match value {
+                    None => _ = fields.remove(field.view(), touch),
+                    Some(value) => {
+                        let insert = |value, touch: &mut Touch| (C::new(value, touch), ());
+                        let edit = |value, cell: &mut C, touch: &mut Touch| {
+                            cell.edit(touch, |old| *old = value);
+                        };
+                        fields.write(field.view(), touch, value, insert, edit);
+                    }
+                }
+            }
+            fields.len()
+        });
+        if left == Some(0) {
+            self.0.remove(at);
+        }
     }
 
     /// Gives `input` to `edit` where the field is there, else to `insert`; tells whether it is new.

@@ -9,6 +9,7 @@ use super::job::{
 use crate::barrier::Barrier;
 use crate::checkpoint::*;
 use crate::manifest::{CheckpointId, CheckpointKind, PartShape};
+use crate::state::Moment;
 use crate::storage::{Area, ObjectId, Reply};
 
 const CONFIG: Config = Config { retain: 2, full_every: 3 };
@@ -96,6 +97,7 @@ fn a_delta_extends_the_chain_of_its_base_and_a_full_part_replaces_it() {
     assert_eq!(written(0), [id(1, 1), id(2, 1), id(3, 1)]);
     assert_eq!(written(1), [id(1, 1)], "unchanged since");
     assert_eq!(manifest.files.len(), 6);
+    assert_eq!(state.moment, Moment { now: 999, watermark: 1499 }, "the earliest of both tasks");
     // Sources and sinks in order, counters summed.
     assert_eq!(manifest.sources[0].position, 3u64.to_le_bytes());
     assert_eq!(manifest.sinks.len(), 1);
@@ -473,7 +475,8 @@ fn a_report_repeats_what_a_snapshot_says_of_its_parts() {
         (3, snapshot::GroupReport::Empty),
     ]);
     let file = FileEntry { id: barrier.file(0, 1), length: 200, hash: 8 };
-    let states = [snapshot::StateReport { description: description.clone(), groups }];
+    let moment = Moment { now: 4, watermark: 2 };
+    let states = [snapshot::StateReport { description: description.clone(), moment, groups }];
     let mut report = Report::default();
     report.add_states(&barrier, Some(file), &states);
     let part = |shape| {

@@ -14,6 +14,7 @@ use crate::manifest::{
     CheckpointId, CheckpointKind, FileEntry, Manifest, Part, PartShape, SinkEntry, SourceEntry,
     StateSchema,
 };
+use crate::state::Moment;
 use crate::storage::{Reply, Storage};
 
 pub(super) const GROUPS: u16 = 4;
@@ -43,7 +44,7 @@ pub(super) fn schema() -> StateSchema {
     StateSchema {
         kind: 1,
         encoding: Encoding::Fixed,
-        ttl: 0,
+        expiry: None,
         key: vec![1],
         window: vec![],
         field: vec![],
@@ -84,7 +85,10 @@ pub(super) fn report(barrier: &Barrier, task: TaskId) -> Report {
             let groups = share.iter().map(|group| (group.index(), change(group.index())));
             report.files = vec![file];
             let (name, groups) = ("sum".to_string(), groups.collect());
-            report.states = vec![StateChange { name, schema: schema(), groups }];
+            // Each task by its own clock.
+            let now = 1000 - i64::from(task.index);
+            let moment = Moment { now, watermark: 500 + now };
+            report.states = vec![StateChange { name, schema: schema(), moment, groups }];
             report.counters = vec![("rows".to_string(), 1)];
         }
         _ => {

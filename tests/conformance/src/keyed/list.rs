@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use holdwater::key::In;
-use holdwater::state::{Backend, Descriptor, List, State};
+use holdwater::state::{Backend, Descriptor, Fate, List, State};
 
 use super::read::{items, list_keys, rows};
 use super::spread::{SPREAD, Spread};
@@ -101,6 +101,43 @@ pub fn setting_to_nothing_drops_the_list<B: Backend>(run: &Run<B>) {
     assert_eq!(rows(&state.0), 0);
     state.turn();
     assert_eq!((items(&state.0, run.at(1)), rows(&state.0)), (vec![], 0));
+}
+
+/// 14: asked one by one, items stay, change or go; those that are left stay in their order.
+pub fn items_stay_change_or_go_one_by_one<B: Backend>(run: &Run<B>) {
+    let mut state = open!(run, u64, u32);
+    let mut expected: Vec<u32> = (0..300).collect();
+    state.set(run.at(1), expected.iter().copied()).unwrap();
+    state.set(run.at(2), [7]).unwrap();
+    state.turn();
+    let fates: [fn(u32) -> Fate<u32>; 5] = [
+        |_| Fate::Kept,
+        |item| if item == 299 { Fate::Changed(1000) } else { Fate::Kept },
+        |item| if item == 150 { Fate::Dropped } else { Fate::Kept },
+        |item| if item % 3 == 0 { Fate::Dropped } else { Fate::Changed(item + 1) },
+        |item| if item < 200 { Fate::Dropped } else { Fate::Kept },
+    ];
+    for fate in fates {
+        state.retain(run.at(1), |item| fate(*item)).unwrap();
+        expected = (expected.into_iter())
+            .filter_map(|item| match fate(item) {
+                Fate::Changed(item) => Some(item),
+                Fate::Dropped => None,
+                Fate::Kept => Some(item),
+            })
+            .collect();
+        assert_eq!(items(&state.0, run.at(1)), expected);
+        state.turn();
+        state.push(run.at(1), 7000).unwrap();
+        expected.push(7000);
+        state.turn();
+        assert_eq!(items(&state.0, run.at(1)), expected);
+    }
+    state.retain(run.at(1), |_| Fate::Dropped).unwrap();
+    state.retain(run.at(3), |_| Fate::Dropped).unwrap();
+    assert_eq!((items(&state.0, run.at(1)), rows(&state.0)), (vec![], 1));
+    state.turn();
+    assert_eq!((items(&state.0, run.at(2)), rows(&state.0)), (vec![7], 1));
 }
 
 /// 18: after every list was dropped no row is left; dropping an absent one is done.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 use holdwater::key::In;
-use holdwater::state::{Backend, Descriptor, Loan, Map, State};
+use holdwater::state::{Backend, Descriptor, Fate, Loan, Map, State};
 
 use super::read::{entries, map_keys, rows};
 use super::{Alike, Run, Sole};
@@ -111,6 +111,42 @@ pub fn an_update_edits_one_field<B: Backend>(run: &Run<B>) {
     }
     let expected = BTreeMap::from([("list".into(), vec![0, 1, 2]), ("other".into(), vec![9])]);
     assert_eq!(entries(&state.0, at), expected);
+}
+
+/// 38: asked one by one, fields stay, change or go; with the last one goes the map.
+pub fn fields_stay_change_or_go_one_by_one<B: Backend>(run: &Run<B>) {
+    let mut state = open!(run, u64, u64, String);
+    let at = run.at(1);
+    let mut expected = BTreeMap::new();
+    for field in 0..150 {
+        state.put(at, field, field.to_string()).unwrap();
+        expected.insert(field, field.to_string());
+    }
+    state.put(run.at(2), 1, "other".into()).unwrap();
+    state.turn();
+    for (dropped, changed) in [(2, 2), (5, 0), (3, 7)] {
+        let fate = |field: &u64, value: &String| match field % 10 {
+            rest if rest == dropped => Fate::Dropped,
+            rest if rest == changed => Fate::Changed(format!("{value}!")),
+            _ => Fate::Kept,
+        };
+        state.retain(at, fate).unwrap();
+        expected.retain(|field, value| {
+            let fate = fate(field, value);
+            if let Fate::Changed(new) = &fate {
+                value.clone_from(new);
+            }
+            fate != Fate::Dropped
+        });
+        assert_eq!(entries(&state.0, at), expected);
+        state.turn();
+        assert_eq!(entries(&state.0, at), expected);
+    }
+    state.retain(at, |_, _| Fate::Dropped).unwrap();
+    state.retain(run.at(3), |_, _| Fate::Dropped).unwrap();
+    assert_eq!(state.rows(), 1);
+    state.turn();
+    assert_eq!((entries(&state.0, at).len(), state.rows()), (0, 1));
 }
 
 /// 38: a map of many fields, some dropped and some changed, shows each that is left once.

@@ -6,8 +6,8 @@ use holdwater::codec::Write;
 use holdwater::key::KeyGroup;
 use holdwater::manifest::{Chain, FileEntry, Manifest, OperatorEntry, Part, PartShape, StateEntry};
 use holdwater::page::{BlockSize, FileHeader, FileKind, Portable};
-use holdwater::snapshot::{PartEntry, SnapshotWriter, WriteError};
-use holdwater::state::Description;
+use holdwater::snapshot::{PartEntry, SnapshotWriter, TableHead, WriteError};
+use holdwater::state::{Description, Moment};
 use holdwater::storage::{Failure as StorageFailure, ObjectId, Storage};
 use holdwater_files::{Files, FilesError, NewFile};
 
@@ -44,6 +44,8 @@ impl<'c> Copier<'c> {
         if operator.states.iter().all(|state| state.chains.is_empty()) {
             return Ok(operator.clone());
         }
+        let moments = operator.states.iter().map(|state| state.moment);
+        let Some(moment) = moments.reduce(Moment::earliest) else { return Ok(operator.clone()) };
         let mut described = Vec::with_capacity(operator.states.len());
         for state in &operator.states {
             let types = Types::of(state)
@@ -59,8 +61,7 @@ impl<'c> Copier<'c> {
             id: file,
             writer: SnapshotWriter::new(
                 self.header(number),
-                &operator.name,
-                self.manifest.key_groups,
+                TableHead { operator: &operator.name, groups: self.manifest.key_groups, moment },
                 described.iter().map(|(description, _)| description),
                 Object { storage: &mut self.to, file: open },
                 &mut buffer,
