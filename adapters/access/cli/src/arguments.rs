@@ -124,7 +124,8 @@ pub struct Run {
     #[arg(long, value_enum, default_value_t, value_name = "WHICH", help_heading = "Checkpoints")]
     pub guarantee: Guarantee,
 
-    /// The most memory that state may take, such as 512MiB [default: no limit]
+    /// The most memory that state may take, such as 512MiB; a job that needs more ends with exit
+    /// code 1, and given more it resumes from its newest checkpoint [default: no limit]
     #[arg(long, value_parser = parse_size, value_name = "SIZE", help_heading = "Resources")]
     pub memory_limit: Option<u64>,
     /// How many subtasks share the keys [default: the number of cores]

@@ -90,7 +90,8 @@ impl Share {
     fn full(&self) -> HeapError {
         HeapError::Full {
             state: self.name.as_str().into(),
-            bytes: self.budget.used() as u64,
+            bytes: self.bytes() as u64,
+            used: self.budget.used() as u64,
             budget: self.budget.limit as u64,
         }
     }

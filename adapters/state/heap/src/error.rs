@@ -17,8 +17,10 @@ pub enum HeapError {
     Full {
         /// The state that was written to.
         state: Box<str>,
-        /// How many bytes all states of the store take.
+        /// How many bytes it takes.
         bytes: u64,
+        /// How many bytes all states of the budget take.
+        used: u64,
         /// How many they may take.
         budget: u64,
     },
@@ -38,10 +40,10 @@ impl fmt::Display for HeapError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Describe(error) => error.fmt(f),
-            Self::Full { state, bytes, budget } => write!(
+            Self::Full { state, bytes, used, budget } => write!(
                 f,
-                "state {state}: no memory left ({bytes} bytes in use, {budget} allowed): raise the \
-                 memory limit or remove rows"
+                "state {state} takes {bytes} bytes, all states {used} where {budget} are allowed: \
+                 raise the memory limit or remove rows"
             ),
             Self::Mismatch { state } => write!(
                 f,

@@ -179,8 +179,9 @@ fn a_full_store_refuses_before_it_changes_anything_and_lets_rows_go() {
     assert_eq!(
         error.to_string(),
         format!(
-            "state lists: no memory left ({} bytes in use, 100000 allowed): raise the memory limit \
-             or remove rows",
+            "state lists takes {} bytes, all states {} where 100000 are allowed: raise the memory \
+             limit or remove rows",
+            lists.bytes(),
             heap.bytes()
         )
     );
