@@ -20,6 +20,7 @@ mod row;
 mod spare;
 mod table;
 mod timers;
+mod times;
 mod value;
 mod version;
 

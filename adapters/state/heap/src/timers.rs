@@ -11,34 +11,33 @@ use holdwater::key::{At, Key, KeyGroup, KeyGroups};
 use holdwater::state::{Change, Description, Form, LoadError, Op, Timer, Timers};
 
 use crate::budget::Share;
-use crate::cell::Inline;
 use crate::error::HeapError;
 use crate::frozen::HeapFrozen;
 use crate::held::{Held, located, state};
-use crate::map::MapTable;
 use crate::table::Table;
+use crate::times::Times;
 
 /// Timers per key, on the heap.
 #[derive(Debug)]
 pub struct HeapTimers<K> {
     description: Description,
-    table: MapTable<K, i64, Inline<()>>,
+    table: Table<K, Times>,
     /// All timers by time, then by encoded key. Snapshots do not need it.
     order: BTreeMap<(i64, Box<[u8]>), K>,
 }
 
 impl<K: Key> HeapTimers<K> {
     pub(crate) fn new(groups: KeyGroups, description: Description, share: Share) -> Self {
-        let table = MapTable(Table::new(groups, &description, share));
+        let table = Table::new(groups, &description, share);
         Self { description, table, order: BTreeMap::new() }
     }
 
     fn held(&self) -> &dyn Held {
-        &self.table.0
+        &self.table
     }
 
     fn held_mut(&mut self) -> &mut dyn Held {
-        &mut self.table.0
+        &mut self.table
     }
 
     /// Returns the place of a timer in the order of all.
@@ -57,7 +56,7 @@ impl<K: Key> HeapTimers<K> {
     ) -> Result<(), LoadError<HeapError>> {
         let mut reader = Reader::new(change.row);
         let key: K = form.key(&mut reader)?;
-        let at = located(&self.table.0, group, &key)?;
+        let at = located(&self.table, group, &key)?;
         match change.op {
             Op::Put => {
                 for _ in 0..form.count(&mut reader)? {
@@ -82,17 +81,34 @@ impl<K: Key> HeapTimers<K> {
     }
 
     fn delete_all(&mut self, at: At<'_, K>) {
-        let Some(times) = self.table.0.remove(at) else { return };
-        let _ = times.each(|time, ()| {
-            self.forget(at, *time);
+        let Some(times) = self.table.remove(at) else { return };
+        let _ = times.each(|time| {
+            self.forget(at, time);
             ControlFlow::Continue(())
         });
+    }
+
+    #[inline]
+    fn contains(&self, at: At<'_, K>, time: i64) -> bool {
+        let encoding = self.description.encoding;
+        self.table.get(at).is_some_and(|times| times.contains(time, encoding))
+    }
+
+    /// Takes a timer that is there out of its row, and with the last one the row.
+    fn remove(&mut self, at: At<'_, K>, time: i64) {
+        let left = match self.table.get(at) {
+            Some(Times::Many(_)) => self.table.modify(at, |times, touch| times.remove(time, touch)),
+            _ => None,
+        };
+        if left.unwrap_or(0) == 0 {
+            self.table.remove(at);
+        }
     }
 
     /// Takes a timer out of the order of all.
     fn forget(&mut self, at: At<'_, K>, time: i64) {
         let place = self.place(at, time);
-        self.table.0.charge(-place_bytes::<K>(&place).cast_signed());
+        self.table.charge(-place_bytes::<K>(&place).cast_signed());
         self.order.remove(&place);
     }
 }
@@ -101,20 +117,26 @@ state!(HeapTimers<K: Key>, clears order);
 
 impl<K: Key> Timers<K> for HeapTimers<K> {
     fn register(&mut self, at: At<'_, K>, time: i64) -> Result<bool, HeapError> {
-        if self.table.get(at, time).is_some() {
+        if self.contains(at, time) {
             return Ok(false);
         }
-        self.table.put(at, time, ())?;
+        self.table.write(
+            at,
+            time,
+            |time, _| (Times::One(time), ()),
+            |time, times, touch| times.insert(time, touch),
+        )?;
         let place = self.place(at, time);
-        self.table.0.charge(place_bytes::<K>(&place).cast_signed());
+        self.table.charge(place_bytes::<K>(&place).cast_signed());
         self.order.insert(place, K::own(at.view()));
         Ok(true)
     }
 
     fn delete(&mut self, at: At<'_, K>, time: i64) -> Result<bool, HeapError> {
-        if !self.table.remove(at, time) {
+        if !self.contains(at, time) {
             return Ok(false);
         }
+        self.remove(at, time);
         self.forget(at, time);
         Ok(true)
     }
@@ -124,7 +146,7 @@ impl<K: Key> Timers<K> for HeapTimers<K> {
         group: KeyGroup,
         mut visit: impl FnMut(&K, i64) -> ControlFlow<()>,
     ) -> Result<(), HeapError> {
-        let _ = self.table.0.each(group, |row| row.payload.each(|time, ()| visit(&row.key, *time)));
+        let _ = self.table.each(group, |row| row.payload.each(|time| visit(&row.key, time)));
         Ok(())
     }
 
@@ -137,9 +159,10 @@ impl<K: Key> Timers<K> for HeapTimers<K> {
             return Ok(None);
         };
         let (place, key) = first.remove_entry();
-        self.table.0.charge(-place_bytes::<K>(&place).cast_signed());
-        let at = self.table.0.groups().locate::<K>(key.view());
-        assert!(self.table.remove(at, place.0), "a timer is in its map and in the order of all");
+        self.table.charge(-place_bytes::<K>(&place).cast_signed());
+        let at = self.table.groups().locate::<K>(key.view());
+        assert!(self.contains(at, place.0), "a timer is in its row and in the order of all");
+        self.remove(at, place.0);
         Ok(Some(Timer { time: place.0, key }))
     }
 }

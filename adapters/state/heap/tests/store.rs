@@ -9,12 +9,12 @@ use std::thread;
 
 use holdwater::codec::Encoding;
 use holdwater::error::{ErrorKind, Fault, Malformed, StateError};
-use holdwater::key::{Key, KeyGroup, KeyGroups};
+use holdwater::key::{In, Key, KeyGroup, KeyGroups};
 use holdwater::state::{
     Backend, Change, Descriptor, Form, List, LoadError, Map, Op, Shape, State, TimeDomain, Timers,
     Value,
 };
-use holdwater_heap::{Heap, HeapError, HeapMap, HeapValue};
+use holdwater_heap::{Heap, HeapError, HeapMap, HeapTimers, HeapValue};
 
 use chain::{Checkpoint, digests, freeze_state, groups, load, save};
 
@@ -394,4 +394,40 @@ fn a_frozen_state_is_read_by_encoded_key() {
     assert_eq!(read(group, &key.to_le_bytes()[..7]), 0);
     assert_eq!(read(KeyGroup::new((group.index() + 1) % 7), &key.to_le_bytes()), 0);
     assert_eq!(read(KeyGroup::new(9), &key.to_le_bytes()), 0);
+}
+
+#[test]
+fn timers_take_the_same_bytes_whichever_way_they_came() {
+    let mut timers: HeapTimers<String> =
+        Heap::new(groups()).timers(Descriptor::new("timers"), TimeDomain::Event).unwrap();
+    let at = |key: &'static str| groups().locate::<String>(key);
+    timers.register(at("one"), 1).unwrap();
+    timers.register(at("several"), 1).unwrap();
+    let before = timers.bytes();
+    for _ in 0..3 {
+        (2..40).for_each(|time| assert!(timers.register(at("several"), time).unwrap()));
+        assert!(timers.bytes() > before);
+        (1..40).for_each(|time| assert!(timers.delete(at("several"), time).unwrap()));
+        assert!(timers.register(at("several"), 1).unwrap());
+        assert_eq!(timers.bytes(), before);
+    }
+}
+
+#[test]
+fn what_moves_to_another_window_takes_the_same_bytes() {
+    let mut heap = Heap::new(groups());
+    let mut list = heap.list::<In<u64, u8>, String>(Descriptor::new("list")).unwrap();
+    let mut map = heap.map::<In<u64, u8>, u32, String>(Descriptor::new("map")).unwrap();
+    let at = |window| groups().locate::<u64>(1).within(window);
+    for number in 0..100 {
+        list.push(at(0), "text".into()).unwrap();
+        map.put(at(0), number, "text".into()).unwrap();
+    }
+    let before = (list.bytes(), map.bytes());
+    for window in 0..10 {
+        list.merge(at(window + 1), &[at(window)]).unwrap();
+        map.merge(at(window + 1), &[at(window)], |_, _| panic!("no field is in both")).unwrap();
+        assert_eq!((list.bytes(), map.bytes()), before);
+    }
+    assert_eq!((list.len(at(10)), map.len(at(10))), (Ok(100), Ok(100)));
 }
