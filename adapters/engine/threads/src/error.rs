@@ -133,6 +133,24 @@ pub enum EngineError {
     },
 }
 
+impl EngineError {
+    /// Returns whether another run of the same job may go better.
+    pub(crate) const fn may_pass(&self) -> bool {
+        match self {
+            Self::Deserted
+            | Self::NoCheckpoint { .. }
+            | Self::Operator { .. }
+            | Self::Panicked { .. }
+            | Self::Sink { .. }
+            | Self::Source { .. }
+            | Self::Unread { .. } => true,
+            // A rival that took over is not to be fought.
+            Self::Halted { halt, .. } => matches!(halt, Halt::Task(_) | Halt::Unknown(_)),
+            _ => false,
+        }
+    }
+}
+
 impl fmt::Display for EngineError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

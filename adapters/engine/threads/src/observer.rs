@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::error::EngineError;
 use holdwater::checkpoint::{Skipped, SkippedGroup, Warning};
 use holdwater::manifest::{CheckpointId, CheckpointKind, Manifest};
 
@@ -29,6 +30,13 @@ pub enum Event<'e> {
     },
     /// A checkpoint is complete.
     Completed(Completed),
+    /// A part of the job failed: all of it goes on from the newest checkpoint.
+    Restarting {
+        /// What failed.
+        error: &'e EngineError,
+        /// How many runs in a row have failed without a checkpoint.
+        failures: u32,
+    },
     /// Records are read from here on.
     Running {
         /// What was restored, if anything.
