@@ -16,8 +16,8 @@ use crate::error::Fault;
 /// value may become an option, anything may be wrapped in a newtype. All else is refused, never
 /// guessed. A type may also ask for whatever is stored (`deserialize_any`).
 ///
-/// Bytes from outside are first to be checked with [`walk`]. On an error `reader` stands where it
-/// stood.
+/// Bytes from outside are first to be checked with [`walk`](fn@super::walk). On an error `reader`
+/// stands where it stood.
 pub fn decode_as<'de, T>(
     writer: Schema<'_>,
     encoding: Encoding,

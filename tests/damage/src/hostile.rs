@@ -61,7 +61,7 @@ pub fn snapshot(bytes: &[u8]) {
                 let units = heap.map(Descriptor::<u8, (String, ())>::new("units"));
                 load(&mut snapshot, part, units.expect("a state opens"));
             }
-            Some(Kind::Timers) => {
+            Some(Kind::Timers | Kind::ProcessingTimers) => {
                 let timers = heap.timers(Descriptor::<u64, ()>::new("timers"), TimeDomain::Event);
                 load(&mut snapshot, part, timers.expect("a state opens"));
             }
