@@ -187,7 +187,7 @@ fn a_checkpoint_whose_tasks_take_too_long_is_given_up_and_a_late_answer_changes_
     assert_eq!(engine.coordinator.newest().map(|newest| newest.id), Some(id(1, 1)));
     // What all have answered is published, however long that takes.
     let next = triggered(&mut engine);
-    TASKS.map(|task| engine.coordinator.ack(task, next.id, report(&next, task)));
+    TASKS.into_iter().for_each(|task| engine.coordinator.ack(task, next.id, report(&next, task)));
     engine.coordinator.expire(next.id);
     engine.run();
     assert_eq!(engine.coordinator.newest().map(|newest| newest.id), Some(next.id));
