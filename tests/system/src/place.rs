@@ -88,6 +88,12 @@ impl Place {
         Invocation::shell(self.directory.path(), script)
     }
 
+    /// Prepares a command whose output and errors go to a terminal; what that shows is the output.
+    pub fn on_terminal(&self, line: &str) -> Invocation {
+        // Of util-linux: it gives the command a terminal, and its input is none.
+        self.shell(&format!("script --quiet --return --command \"$0 {line}\" /dev/null"))
+    }
+
     /// Prepares a script of the shell for which `mount` is an empty file system in memory of
     /// `size`; nothing else sees it, and it goes with the script. `None`, which is told, where the
     /// right to that is lacking.

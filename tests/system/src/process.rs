@@ -199,7 +199,7 @@ impl Finished {
     }
 
     /// Checks that the command ended with `code`, wrote no result, and said why in one line, its
-    /// last, which has all of `said` in it.
+    /// last, which has all of `said` in it. Before it only whole lines of the program stand.
     #[track_caller]
     pub fn refused(self, code: i32, said: &[&str]) -> Self {
         assert_eq!(self.code, Some(code), "{}\n{}", self.line, self.stderr);
@@ -209,6 +209,8 @@ impl Finished {
             assert!(last.contains(text), "{}\nlacks {text}: {}", self.line, self.stderr);
         }
         assert!(self.stderr.ends_with('\n'), "{}", self.stderr);
+        let known = |line: &str| line.starts_with("holdwater: ");
+        assert!(self.stderr.lines().all(known), "{}\n{}", self.line, self.stderr);
         assert!(!self.stderr.contains("panicked"), "{}", self.stderr);
         self
     }

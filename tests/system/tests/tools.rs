@@ -183,6 +183,52 @@ fn damage_is_named_with_its_checkpoints_and_the_one_before_is_used() {
 }
 
 #[test]
+fn damage_is_placed_at_the_start_of_the_block_it_lies_in() {
+    let (place, _) = flights();
+    let (_, file) = place.objects("dir", "data").remove(0);
+    let name = file.file_name().unwrap().to_str().unwrap().to_owned();
+    let sound = fs::read(&file).unwrap();
+    // docs/format.md 3: header, blocks, seal; each block has its length in bytes 1 to 3.
+    let (mut starts, mut at) = (vec![0], 64);
+    while at < sound.len() - 40 {
+        starts.push(at);
+        let length = u32::from_le_bytes([sound[at + 1], sound[at + 2], sound[at + 3], 0]);
+        at += 8 + length as usize;
+    }
+    starts.push(at);
+    let ends = starts[1..].iter().copied().chain([sound.len()]);
+    for (start, end) in starts.iter().zip(ends).step_by(7) {
+        let mut bytes = sound.clone();
+        bytes[end - 1] ^= 1;
+        fs::write(&file, &bytes).unwrap();
+        let verified = place.holdwater("verify dir").finish();
+        assert_eq!(verified.code, Some(3), "{}", verified.stdout);
+        let told = verified.stdout.lines().find(|line| line.starts_with("damaged:")).unwrap();
+        let wanted = format!("at byte {start}:");
+        assert!(told.contains(&name) && told.contains(&wanted), "{wanted} {told}");
+    }
+}
+
+#[test]
+fn claims_and_records_are_verified_and_locks_and_foreign_files_are_not() {
+    let (place, _) = flights();
+    for name in ["LOCK", "RESERVE", "notes.txt", "data/notes.txt", "manifests/m1"] {
+        place.write(&format!("dir/{name}"), "anything");
+    }
+    place.holdwater("verify dir --deep").succeed();
+    let epochs = ["e2.claim", "e2.record"].map(|name| place.path("dir/epochs").join(name));
+    for epoch in epochs {
+        let sound = fs::read(&epoch).unwrap();
+        flip(&epoch);
+        let verified = place.holdwater("verify dir").finish();
+        assert_eq!(verified.code, Some(3), "{}", verified.stdout);
+        let name = epoch.file_name().unwrap().to_str().unwrap();
+        assert!(verified.stdout.contains(&format!("epochs/{name}")), "{}", verified.stdout);
+        fs::write(epoch, sound).unwrap();
+    }
+}
+
+#[test]
 fn reading_changes_nothing_and_waits_for_no_job() {
     let (place, _) = flights();
     let job = format!(

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use holdwater_cli::arguments::{Arguments, Command};
 use holdwater_cli::{run, verify};
+use holdwater_damage::reseal::reseal;
 use serde_json::Value;
 
 /// Runs a small job, and again on a longer input: a full and an incremental checkpoint. Returns
@@ -116,6 +117,45 @@ fn a_file_that_was_cut_or_is_missing_or_another_is_named() {
             assert_eq!((code, &found["damages"][0]["file"]), (3, &Value::from(name.as_str())));
             fs::write(path, &bytes).unwrap();
         }
+    }
+}
+
+#[test]
+fn rows_under_a_sound_seal_that_are_not_what_was_written_are_found_by_decoding_them() {
+    let place = tempfile::tempdir().unwrap();
+    let directory = checkpoints(place.path());
+    let read = |path: &Path| (path.to_owned(), fs::read(path).unwrap());
+    let (data, sound) = read(&directory.join("data/d1.e1.a0.p0"));
+    let manifests = files(&directory).into_iter().filter(|(name, _)| name.starts_with("man"));
+    let manifests: Vec<_> = manifests.map(|(_, path)| read(&path)).collect();
+    // The last byte of each block (docs/format.md 3.2) that holds a part, and of its rows, in front
+    // of their count and digest (5.2).
+    let mut at = 64;
+    while at < sound.len() - 40 {
+        let length = u32::from_le_bytes([sound[at + 1], sound[at + 2], sound[at + 3], 0]);
+        let end = at + 8 + length as usize;
+        for changed in [end - 1, end - 26].into_iter().filter(|_| sound[at] == 2) {
+            let mut bytes = sound.clone();
+            bytes[changed] ^= 1;
+            reseal(&mut bytes);
+            fs::write(&data, &bytes).unwrap();
+            // Both manifests name the file by its hash.
+            let [before, after] = [&sound, &bytes].map(|bytes| bytes[bytes.len() - 16..].to_vec());
+            for (path, manifest) in &manifests {
+                let mut manifest = manifest.clone();
+                let places = manifest.windows(16).enumerate().filter(|(_, hash)| *hash == before);
+                let places: Vec<_> = places.map(|(place, _)| place).collect();
+                places.iter().for_each(|at| manifest[*at..at + 16].copy_from_slice(&after));
+                reseal(&mut manifest);
+                fs::write(path, manifest).unwrap();
+            }
+            // Without decoding rows all is sound.
+            assert_eq!(verified(&directory, &[]).0, 0, "byte {changed}");
+            let (code, found) = verified(&directory, &["--deep"]);
+            let damage = &found["damages"][0];
+            assert_eq!((code, &damage["file"]), (3, &"data/d1.e1.a0.p0".into()), "byte {changed}");
+        }
+        at = end;
     }
 }
 

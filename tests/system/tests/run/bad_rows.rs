@@ -27,6 +27,27 @@ fn a_bad_row_ends_the_job_naming_file_and_line() {
 }
 
 #[test]
+fn sums_and_means_need_numbers_and_no_other_spec_does() {
+    let place = Place::new();
+    place.write("a.csv", "k,v\na,x\n");
+    for (spec, bad) in [
+        ("sum", true),
+        ("mean", true),
+        ("min", false),
+        ("max", false),
+        ("last", false),
+        ("distinct", false),
+        ("collect", false),
+    ] {
+        let job = place.holdwater(&format!("run --input a.csv --key k --agg {spec}:v"));
+        match bad {
+            true => job.refuse(1, &["a.csv line 2", "\"x\", not a number"]),
+            false => _ = job.succeed(),
+        }
+    }
+}
+
+#[test]
 fn bytes_that_are_not_utf_8_are_a_bad_row() {
     let place = Place::new();
     std::fs::write(place.path("a.csv"), b"k,v\na,1\n\xff,1\na,2\n").unwrap();

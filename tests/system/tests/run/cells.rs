@@ -116,6 +116,35 @@ fn a_format_that_is_given_holds_whatever_the_ending() {
 }
 
 #[test]
+fn the_ending_of_an_input_says_its_format() {
+    let (csv, jsonl) = ("k\na\n", "{\"k\":\"a\"}\n");
+    for (name, input) in [
+        ("a.csv", csv),
+        ("a", csv),
+        ("a.json", csv),
+        ("jsonl", csv),
+        ("a.jsonl", jsonl),
+        ("a.ndjson", jsonl),
+        ("a.csv.JSONL", jsonl),
+    ] {
+        assert_result(name, input, "--key k --agg count", "k,count\na,1\n");
+    }
+}
+
+#[test]
+fn a_result_of_nothing_is_empty_and_null_in_json() {
+    let place = Place::new();
+    place.write("a.csv", "k,v\na,\n");
+    let specs = ["sum:v", "min:v", "max:v", "mean:v", "last:v", "distinct:v", "collect:v"];
+    let job = format!("run --input a.csv --key k --agg {}", specs.join(" "));
+    let done = place.holdwater(&job).succeed();
+    assert_eq!(done.stdout, format!("k,{}\na,,,,,,,\n", specs.join(",")));
+    let done = place.holdwater(&format!("{job} --format-out jsonl")).succeed();
+    let members: String = specs.iter().map(|spec| format!(",\"{spec}\":null")).collect();
+    assert_eq!(done.stdout, format!("{{\"k\":\"a\"{members}}}\n"));
+}
+
+#[test]
 fn an_input_without_rows_gives_the_header_alone() {
     let place = Place::new();
     place.write("header.csv", "k,v\n");

@@ -100,6 +100,40 @@ fn an_input_given_twice_counts_twice() {
 }
 
 #[test]
+fn inputs_are_matched_by_their_order() {
+    let place = Place::new();
+    for name in ["a", "b"] {
+        place.write(&format!("{name}.csv"), &format!("k,v\n{name},1\n{name},2\n"));
+    }
+    let job = "run --key k --agg count last:v --checkpoints dir --input";
+    let wanted = "k,count,last:v\na,2,2\nb,2,2\n";
+    assert_eq!(place.holdwater(&format!("{job} a.csv --input b.csv")).succeed().stdout, wanted);
+    place.holdwater(&format!("{job} b.csv --input a.csv")).refuse(3, &["has changed", "--fresh"]);
+    // Their names are of no concern.
+    std::fs::rename(place.path("a.csv"), place.path("c.csv")).unwrap();
+    place.append("c.csv", "a,3\n");
+    let grown = place.holdwater(&format!("{job} c.csv --input b.csv")).succeed();
+    assert_eq!(grown.stdout, wanted.replace("a,2,2", "a,3,3"));
+}
+
+#[test]
+fn the_last_value_of_a_key_is_the_last_of_one_of_its_inputs() {
+    let place = Place::new();
+    let inputs = ["a", "b"].map(|name| {
+        let lines = (0..5_000).map(|row| format!("k{},{name}{row}\n", row % 10));
+        place.write(&format!("{name}.csv"), &format!("k,v\n{}", lines.collect::<String>()));
+        name
+    });
+    let job = "run --input a.csv --input b.csv --key k --agg last:v --parallelism 3";
+    let found = place.holdwater(job).succeed().rows();
+    assert_eq!(found.rows.len(), 10);
+    for row in &found.rows {
+        let last = 4_990 + row[0][1..].parse::<u32>().unwrap();
+        assert!(inputs.iter().any(|name| row[1] == format!("{name}{last}")), "{row:?}");
+    }
+}
+
+#[test]
 fn progress_is_not_shown_to_a_program() {
     let place = Place::new();
     place.write("a.csv", &rows(8, 100, 3).to_csv());

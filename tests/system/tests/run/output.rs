@@ -85,3 +85,30 @@ fn a_full_disk_under_the_output_is_an_error() {
     let job = "run --input a.csv --key k --agg count --output /dev/full";
     place.holdwater(job).refuse(1, &["/dev/full"]);
 }
+
+#[test]
+fn results_are_aligned_for_a_person_alone() {
+    let place = Place::new();
+    place.write("a.csv", "key,v\nlong enough,1\nb,20\n");
+    let job = "run --input a.csv --key key --agg sum:v --progress never";
+    let csv = "key,sum:v\nb,20\nlong enough,1\n";
+    assert_eq!(place.holdwater(job).succeed().stdout, csv);
+    // The terminal shows standard error too, and ends lines its own way.
+    let seen = |job: &str| place.on_terminal(job).succeed().stdout.replace("\r\n", "\n");
+    assert_eq!(seen(job), "key          sum:v\nb               20\nlong enough      1\n");
+    assert_eq!(seen(&format!("{job} --format-out csv")), csv);
+    assert_eq!(seen(&format!("{job} --output out.csv")), "");
+    assert_eq!(place.read("out.csv"), csv);
+}
+
+#[test]
+fn results_go_to_standard_output_and_all_else_to_standard_error() {
+    let place = Place::new();
+    place.write("a.csv", "k,v\na,1\na,x\n");
+    let job = "run --input a.csv --key k --agg sum:v --bad-rows skip --checkpoints dir";
+    place.holdwater(job).succeed();
+    let again = place.holdwater(job).succeed();
+    assert_eq!(again.stdout, "k,sum:v\na,1\n");
+    assert!(again.stderr.starts_with("holdwater: resumed from checkpoint"), "{}", again.stderr);
+    assert!(again.stderr.ends_with("\nbad rows: 1\n"), "{}", again.stderr);
+}

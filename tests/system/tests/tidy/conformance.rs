@@ -1,5 +1,5 @@
-//! docs/conformance.md has a row for each behaviour, docs/faults.md for each fault, and each test
-//! that they name is there.
+//! docs/conformance.md has a row for each behaviour, docs/faults.md for each fault and
+//! docs/contract.md for each promise of the command line, and each test that they name is there.
 
 use std::collections::BTreeMap;
 
@@ -19,6 +19,9 @@ pub(crate) struct Page {
 pub(crate) const BEHAVIOURS: Page = Page { path: "docs/conformance.md", prefix: "", rows: 272 };
 /// The faults that the project is built against.
 pub(crate) const FAULTS: Page = Page { path: "docs/faults.md", prefix: "F-", rows: 72 };
+
+/// What the command line promises.
+pub(crate) const CONTRACT: Page = Page { path: "docs/contract.md", prefix: "C-", rows: 52 };
 
 /// Where the tests stand that the document names behind a word.
 const PLACES: [(&str, &str); 14] = [

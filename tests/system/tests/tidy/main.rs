@@ -11,7 +11,7 @@ mod tree;
 
 use std::path::Path;
 
-use conformance::{BEHAVIOURS, FAULTS};
+use conformance::{BEHAVIOURS, CONTRACT, FAULTS};
 use tree::Tree;
 
 fn tree() -> Tree {
@@ -32,6 +32,12 @@ fn every_behaviour_of_a_state_layer_is_shown_by_a_test_that_exists_or_has_a_reas
 #[test]
 fn every_fault_is_shown_by_a_test_that_exists_or_has_a_reason() {
     let breaches = conformance::breaches(&tree(), FAULTS);
+    assert!(breaches.is_empty(), "{} breaches:\n{}\n", breaches.len(), breaches.join("\n"));
+}
+
+#[test]
+fn every_promise_of_the_command_line_is_shown_by_a_test_that_exists() {
+    let breaches = conformance::breaches(&tree(), CONTRACT);
     assert!(breaches.is_empty(), "{} breaches:\n{}\n", breaches.len(), breaches.join("\n"));
 }
 
