@@ -8,6 +8,7 @@
 //! | [`process`] | a run of the program: started, fed, signalled, killed, waited for |
 //! | [`rows`] | rows of text under named columns, read and written as CSV and JSON lines |
 //! | [`generate`] | rows that follow from a seed |
+//! | [`windows`] | what comes out of windows, computed independently |
 //! | [`expected`] | what each SPEC comes to, computed independently |
 
 #![forbid(unsafe_code)]
@@ -21,3 +22,4 @@ pub mod place;
 pub mod process;
 pub mod program;
 pub mod rows;
+pub mod windows;

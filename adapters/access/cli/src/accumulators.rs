@@ -2,7 +2,8 @@
 //!
 //! `count` is held as a plain `u64`, `last` as a `String`, `distinct` as a map keyed by the cell
 //! and `collect` as a list of cells; the other SPECs need the types here. Each begins as the
-//! result of no value, which is empty.
+//! result of no value, which is empty. Sessions join: there `last` and `collect` hold [`Placed`]
+//! cells, so that the order within each input is that of its rows.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -37,6 +38,21 @@ pub struct Mean {
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Schema, Serialize)]
 pub struct Extreme(Option<OwnedCell>);
 
+/// A cell, and where it stands among all: in the order of the inputs, and of the rows of each.
+#[derive(Clone, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Schema, Serialize)]
+pub struct Placed {
+    /// The number of the input.
+    pub input: u16,
+    /// The number of the row in it.
+    pub row: u64,
+    /// The cell, as written.
+    pub cell: String,
+}
+
+/// What `last` holds in a session: the last cell of the last input that has one.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Schema, Serialize)]
+pub struct Latest(Option<Placed>);
+
 /// What a SPEC comes to for one key.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Answer<'a> {
@@ -69,6 +85,21 @@ impl Total {
     }
 }
 
+impl Total {
+    /// Adds what another one comes to; on overflow nothing is changed.
+    fn merge(&mut self, other: Self) -> Result<(), Overflow> {
+        *self = match (*self, other) {
+            (Self::Integer(sum), Self::Integer(other)) => {
+                Self::Integer(sum.checked_add(other).ok_or(Overflow)?)
+            }
+            (Self::Integer(sum), Self::Float(other)) => Self::Float(sum as f64 + other),
+            (Self::Float(sum), Self::Integer(other)) => Self::Float(sum + other as f64),
+            (Self::Float(sum), Self::Float(other)) => Self::Float(sum + other),
+        };
+        Ok(())
+    }
+}
+
 impl Default for Total {
     fn default() -> Self {
         Self::Integer(0)
@@ -79,6 +110,16 @@ impl Sum {
     /// Adds `number`; on overflow nothing is changed.
     pub fn add(&mut self, number: Number) -> Result<(), Overflow> {
         self.0.get_or_insert_default().add(number)
+    }
+
+    /// Adds all that `other` holds; on overflow nothing is changed.
+    pub fn merge(&mut self, other: Self) -> Result<(), Overflow> {
+        match (&mut self.0, other.0) {
+            (Some(sum), Some(other)) => return sum.merge(other),
+            (sum @ None, other) => *sum = other,
+            (Some(_), None) => {}
+        }
+        Ok(())
     }
 
     /// Returns the sum.
@@ -96,6 +137,14 @@ impl Mean {
     pub fn add(&mut self, number: Number) -> Result<(), Overflow> {
         let count = self.count.checked_add(1).ok_or(Overflow)?;
         self.sum.add(number)?;
+        self.count = count;
+        Ok(())
+    }
+
+    /// Adds all that `other` holds; on overflow nothing is changed.
+    pub fn merge(&mut self, other: Self) -> Result<(), Overflow> {
+        let count = self.count.checked_add(other.count).ok_or(Overflow)?;
+        self.sum.merge(other.sum)?;
         self.count = count;
         Ok(())
     }
@@ -128,6 +177,16 @@ impl Extreme {
         }
     }
 
+    /// Keeps what `other` holds where it is less.
+    pub fn merge_lower(&mut self, other: Self) {
+        other.0.iter().for_each(|cell| self.lower(cell.as_cell()));
+    }
+
+    /// Keeps what `other` holds where it is greater.
+    pub fn merge_raise(&mut self, other: Self) {
+        other.0.iter().for_each(|cell| self.raise(cell.as_cell()));
+    }
+
     /// Returns the cell that is held.
     pub fn answer(&self) -> Answer<'_> {
         match &self.0 {
@@ -135,6 +194,39 @@ impl Extreme {
             Some(OwnedCell::Integer(number)) => Answer::Integer(i128::from(*number)),
             Some(OwnedCell::Float(number)) => Answer::Float(*number),
             Some(OwnedCell::Text(text)) => Answer::Text(Cow::Borrowed(text)),
+        }
+    }
+}
+
+impl Latest {
+    /// Keeps the cell if it stands behind the one that is held.
+    pub fn add(&mut self, input: u16, row: u64, cell: &str) {
+        if self.0.as_ref().is_none_or(|held| (held.input, held.row) < (input, row)) {
+            self.0 = Some(Placed { input, row, cell: cell.to_owned() });
+        }
+    }
+
+    /// Keeps what `other` holds if it stands behind.
+    pub fn merge(&mut self, other: Self) {
+        if self.0 < other.0 {
+            self.0 = other.0;
+        }
+    }
+
+    /// Returns the cell that is held.
+    pub fn answer(&self) -> Answer<'_> {
+        self.0.as_ref().map_or(Answer::Nothing, |held| Answer::Text(Cow::Borrowed(&held.cell)))
+    }
+}
+
+impl Answer<'_> {
+    /// Returns the answer on its own.
+    pub fn into_owned(self) -> Answer<'static> {
+        match self {
+            Self::Nothing => Answer::Nothing,
+            Self::Integer(number) => Answer::Integer(number),
+            Self::Float(number) => Answer::Float(number),
+            Self::Text(text) => Answer::Text(Cow::Owned(text.into_owned())),
         }
     }
 }
@@ -211,6 +303,65 @@ mod tests {
         let mut mean = Mean { sum: Total::Integer(i128::MIN), count: 3 };
         assert_eq!(mean.add(Number::Integer(-1)), Err(Overflow));
         assert_eq!(mean, Mean { sum: Total::Integer(i128::MIN), count: 3 });
+    }
+
+    #[test]
+    fn what_is_held_apart_comes_together_as_if_it_never_was() {
+        let texts = ["3", "1.5", "-7", "", "x", "2", "9223372036854775807"];
+        for middle in 0..=texts.len() {
+            let (left, right) = texts.split_at(middle);
+            let of = |texts: &[&str]| {
+                let (mut sum, mut mean) = (Sum::default(), Mean::default());
+                let (mut min, mut max) = (Extreme::default(), Extreme::default());
+                for cell in texts.iter().filter_map(|text| Cell::parse(text)) {
+                    if let Cell::Number(number) = cell {
+                        sum.add(number).unwrap();
+                        mean.add(number).unwrap();
+                    }
+                    min.lower(cell);
+                    max.raise(cell);
+                }
+                (sum, mean, min, max)
+            };
+            let (mut joined, other, whole) = (of(left), of(right), of(&texts));
+            joined.0.merge(other.0).unwrap();
+            joined.1.merge(other.1).unwrap();
+            joined.2.merge_lower(other.2);
+            joined.3.merge_raise(other.3);
+            assert_eq!(joined, whole, "{middle}");
+        }
+    }
+
+    #[test]
+    fn sums_that_join_beyond_128_bits_are_an_error() {
+        let half = Sum(Some(Total::Integer(i128::MAX)));
+        let mut sum = half;
+        assert_eq!(sum.merge(half), Err(Overflow));
+        assert_eq!(sum, half);
+        let half = Mean { sum: Total::Integer(i128::MAX), count: 1 };
+        let mut mean = half;
+        assert_eq!(mean.merge(half), Err(Overflow));
+        assert_eq!(mean, half);
+    }
+
+    #[test]
+    fn the_latest_cell_is_the_same_in_whatever_order_sessions_join() {
+        let cells = [(0, 5, "a"), (1, 2, "b"), (0, 9, "c"), (1, 1, "d")];
+        let mut order: Vec<usize> = (0..cells.len()).collect();
+        for _ in 0..cells.len() {
+            order.rotate_left(1);
+            for middle in 0..=cells.len() {
+                let mut halves = [Latest::default(), Latest::default()];
+                for (place, index) in order.iter().enumerate() {
+                    let (input, row, cell) = cells[*index];
+                    halves[usize::from(place >= middle)].add(input, row, cell);
+                }
+                let [mut latest, other] = halves;
+                latest.merge(other);
+                assert_eq!(latest.answer().to_string(), "b");
+            }
+        }
+        assert_eq!(Latest::default().answer(), Answer::Nothing);
     }
 
     #[test]

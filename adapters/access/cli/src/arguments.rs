@@ -1,8 +1,10 @@
 //! The commands and their flags.
 
 mod tools;
+mod windows;
 
 pub use tools::{Completions, Dump, Gc, Inspect, KnownShell, List, Remove, Savepoint, Verify};
+pub use windows::Windows;
 
 use std::ffi::OsString;
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
@@ -82,7 +84,12 @@ pub struct Run {
     )]
     pub agg: Vec<Spec>,
 
-    /// The file to write results to, put in place at the end [default: standard output]
+    /// When, and in which windows of time, rows count.
+    #[command(flatten)]
+    pub windows: Windows,
+
+    /// The file to write results to, put in place at the end; with windows it grows with each
+    /// checkpoint [default: standard output]
     #[arg(long, value_name = "PATH", help_heading = "Output")]
     pub output: Option<PathBuf>,
     /// The format of results [default: jsonl for an output .jsonl or .ndjson, else csv; on a
@@ -224,9 +231,12 @@ impl Arguments {
 }
 
 impl Run {
-    /// Returns the names of the result's columns: the key fields, then the SPECs as given.
+    /// Returns the names of the result's columns: the key fields, with windows `window_start`, then
+    /// the SPECs as given.
     pub fn columns(&self) -> Vec<String> {
-        self.key.iter().cloned().chain(self.agg.iter().map(Spec::to_string)).collect()
+        let window_start = self.windows.is_given().then(|| WINDOW_START.to_owned());
+        let specs = self.agg.iter().map(Spec::to_string);
+        self.key.iter().cloned().chain(window_start).chain(specs).collect()
     }
 
     /// Returns the number of key groups, where `stored` is that of the checkpoint resumed from.
@@ -242,6 +252,7 @@ impl Run {
 
     fn check(&self) -> Result<(), Failure> {
         let usage = |text: String| Err(Failure::Usage(text));
+        self.windows.check()?;
         let columns = self.columns();
         for (index, name) in columns.iter().enumerate() {
             if columns[..index].contains(name) {
@@ -319,6 +330,9 @@ pub const MAX_KEY_GROUPS: u16 = 1 << 15;
 
 const DEFAULT_KEY_GROUPS: u16 = 128;
 
+/// The column that tells the windows of a key apart.
+pub const WINDOW_START: &str = "window_start";
+
 const RUN_EXAMPLES: &str = "\
 Examples:
   Flights per origin, to the terminal:
@@ -327,6 +341,10 @@ Examples:
   The same into a file, with checkpoints; killed and given again it resumes:
     holdwater run --input flights.csv --key origin --agg count sum:delay \\
         --output out.csv --checkpoints checkpoints --checkpoint-every 10000rows
+
+  Flights per origin and day, written as days end; a flight may stand up to an hour too late:
+    holdwater run --input flights.csv --key origin --agg count --time date --window 1d \\
+        --lateness 1h --output days.csv --checkpoints checkpoints
 
   Two inputs and a key of two fields, as JSON lines:
     holdwater run --input a.csv --input b.csv --key origin,destination --agg max:delay \\
@@ -340,6 +358,7 @@ Exit codes: 0 done, 1 data, I/O or resources, 2 usage, 3 checkpoints or input ar
 #[cfg(test)]
 mod tests {
     use super::*;
+    use holdwater::window::Assigner;
 
     const JOB: &str = "run --input flights.csv --key origin --agg count";
 
@@ -405,6 +424,30 @@ mod tests {
     }
 
     #[test]
+    fn windows_are_read() {
+        let windows = |more: &str| run(&format!("{JOB} --time date {more}")).windows;
+        let (minute, hour) = (60_000, 3_600_000);
+        for (flags, assigner, lateness) in [
+            ("--window 1h", Assigner::tumbling(hour), 0),
+            ("--window 60m --slide 1h --lateness 0s", Assigner::tumbling(hour), 0),
+            (
+                "--window 1h --slide 7m --lateness 5m",
+                Assigner::sliding(hour, 7 * minute),
+                5 * minute,
+            ),
+            ("--session 30m --lateness 1ms", Assigner::session(30 * minute), 1),
+        ] {
+            let windows = windows(flags);
+            assert_eq!(windows.assigner(), Some(assigner.unwrap()), "{flags}");
+            assert_eq!((windows.time.as_deref(), windows.lateness()), (Some("date"), lateness));
+        }
+        assert_eq!(run(JOB).windows.assigner(), None);
+        let columns = run(&format!("{JOB} --time date --window 1d")).columns();
+        assert_eq!(columns, ["origin", "window_start", "count"]);
+        assert_eq!(run(&format!("{JOB} --agg max:window_start")).columns().len(), 3);
+    }
+
+    #[test]
     fn the_key_is_written_as_a_csv_line() {
         let key = |text| parse_key(text).unwrap().to_vec();
         assert_eq!(key("a,b"), ["a", "b"]);
@@ -460,7 +503,27 @@ mod tests {
             (&format!("{JOB} --memory-limit 5x"), "512MiB"),
             (&format!("{JOB} --format xml"), "csv, jsonl"),
             (&format!("{JOB} --outputs x"), "found; tip: a similar argument exists: '--output'"),
-            (&format!("{JOB} --window 1d"), "--window"),
+            (&format!("{JOB} --time t"), "--window or --session"),
+            (&format!("{JOB} --window 1d"), "--time"),
+            (&format!("{JOB} --session 1d"), "--time"),
+            (&format!("{JOB} --lateness 1m"), "--time"),
+            (&format!("{JOB} --time t --lateness 1m"), "--window or --session"),
+            (&format!("{JOB} --time t --slide 1h"), "--window"),
+            (&format!("{JOB} --time t --session 1d --slide 1h"), "--slide"),
+            (&format!("{JOB} --time t --window 1d --session 1h"), "--session"),
+            (&format!("{JOB} --time t --window 1h --slide 61m"), "--slide 61m"),
+            (&format!("{JOB} --time t --window 1h --slide 0s"), "--slide"),
+            (&format!("{JOB} --time t --window 0d"), "--window"),
+            (&format!("{JOB} --time t --session 0ms"), "--session"),
+            (&format!("{JOB} --time t --window 1"), "--window"),
+            (&format!("{JOB} --time t --window 365d --slide 1s"), "31536000 windows"),
+            (&format!("{JOB} --time t --window 18446744073709551615ms"), "--window"),
+            (&format!("{JOB} --time t --window 1d --lateness x"), "--lateness"),
+            (&format!("{JOB} --time t --window 1d --agg max:x max:x"), "max:x"),
+            (
+                "run --input a --key window_start --agg count --time t --window 1d",
+                "two columns are called window_start",
+            ),
             (&format!("{JOB} positional"), "positional"),
             ("list", "<DIR>"),
             ("list a b", "'b'"),

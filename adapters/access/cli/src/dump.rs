@@ -8,16 +8,18 @@ use holdwater::codec::Reader;
 use holdwater::error::{Fault, Malformed};
 use holdwater::key::{HASH_FUNCTION, KeyGroup};
 use holdwater::manifest::{Chain, Manifest, StateEntry};
-use holdwater::schema::{Kind as Sort, Leaf, Schema};
+use holdwater::schema::{Kind as Sort, Leaf, Schema, StoredSchema};
+use holdwater::window::Window;
 use xxhash_rust::xxh3::xxh3_64;
 
-use self::write::{KeyColumns, Printer, key_columns};
+use self::write::{KeyColumns, Printer, RowKey, key_columns};
 use crate::arguments::{Dump, Format};
 use crate::checkpoint::{Found, find};
 use crate::failure::{Failure, quoted};
 use crate::fields::Fields;
 use crate::rows::{Parts, Row, Types};
-use crate::value::{Datum, is_of_a_spec};
+use crate::timestamp::Timestamp;
+use crate::value::{Datum, is_of_a_spec, is_placed};
 
 /// Prints the rows of a state. Only one key group is held in memory at a time.
 pub fn dump(dump: &Dump, out: &mut impl Write) -> Result<(), Failure> {
@@ -64,15 +66,17 @@ fn attempt(dump: &Dump, out: &mut impl Write) -> Result<(), Stop> {
     let (operator, state) = find_state(&manifest, &dump.state)?;
     let types = Types::of(state).map_err(|malformed| unreadable(&manifest, state, malformed))?;
     let key = dump.key.as_deref();
-    let columns = key_columns(types.key.view());
+    let windowed = key_in_window(types.key.view());
+    let key_schema = windowed.unwrap_or(types.key.view());
+    let columns = key_columns(key_schema);
     if let Some(key) = key
         && key.len() != columns.len()
     {
         let text =
-            format!("--key has {} fields; the key of {} is {}", key.len(), state.name, types.key);
+            format!("--key has {} fields; the key of {} is {key_schema}", key.len(), state.name);
         return Err(Failure::Usage(text).into());
     }
-    let group = key.and_then(|key| group_of(key, types.key.view(), &manifest));
+    let group = key.and_then(|key| group_of(key, key_schema, &manifest));
     let chains = state.chains.iter().filter(|chain| group.is_none_or(|group| chain.group == group));
     let chains: Vec<&Chain> = chains.collect();
     let damaged = |damage: crate::verify::Damage| {
@@ -87,7 +91,8 @@ fn attempt(dump: &Dump, out: &mut impl Write) -> Result<(), Stop> {
             false => damaged(damage).into(),
         })?;
     let format = if dump.json { Format::Jsonl } else { dump.format };
-    let mut printer = Printer::new(format, &columns, out).map_err(Stop::Unwritten)?;
+    let mut printer =
+        Printer::new(format, &columns, windowed.is_some(), out).map_err(Stop::Unwritten)?;
     let plain = is_of_a_spec(types.value.view());
     let mut found = false;
     for chain in chains {
@@ -98,15 +103,15 @@ fn attempt(dump: &Dump, out: &mut impl Write) -> Result<(), Stop> {
             };
             let key_of_row =
                 Datum::take(types.key.view(), types.encoding, &mut Reader::new(&bytes));
-            let cells = key_cells(&columns, key_of_row.map_err(told)?);
+            let row_key = row_key(&columns, windowed.is_some(), key_of_row.map_err(told)?);
             if let Some(key) = key
-                && !cells.iter().map(Datum::cell).eq(key.iter().cloned())
+                && !row_key.parts.iter().map(Datum::cell).eq(key.iter().cloned())
             {
                 continue;
             }
             found = true;
             let value = value(row, &types, plain).map_err(told)?;
-            printer.row(&cells, &value).map_err(Stop::Unwritten)?;
+            printer.row(&row_key, &value).map_err(Stop::Unwritten)?;
         }
     }
     printer.finish().map_err(Stop::Unwritten)?;
@@ -177,14 +182,31 @@ fn group_of(key: &[String], schema: Schema<'_>, manifest: &Manifest) -> Option<u
     Some(KeyGroup::of(xxh3_64(key.view().as_bytes()), manifest.key_groups).index())
 }
 
-/// Takes a key apart as [`key_columns`] names its parts.
-fn key_cells(columns: &KeyColumns, key: Datum) -> Vec<Datum> {
-    match (columns, key) {
+/// Returns the schema of the key in that of key and window; none if there is no window.
+fn key_in_window(schema: Schema<'_>) -> Option<Schema<'_>> {
+    let Sort::Struct(mut members) = schema.kind() else { return None };
+    let (key, window, end) = (members.next()?, members.next()?, members.next());
+    let expected = StoredSchema::of::<Window>().ok()?;
+    let same = window.schema.fingerprint() == expected.view().fingerprint();
+    (end.is_none() && key.name == "key" && window.name == "window" && same).then_some(key.schema)
+}
+
+/// Takes a key apart: into its window, and into parts as [`key_columns`] names them.
+fn row_key(columns: &KeyColumns, windowed: bool, key: Datum) -> RowKey {
+    let (key, window_start) = match key {
+        Datum::Pairs(mut pairs) if windowed && pairs.len() == 2 => {
+            let (window, key) = (pairs.remove(1).1, pairs.remove(0).1);
+            (key, window.field("start").and_then(Datum::whole_number).map(Timestamp))
+        }
+        key => (key, None),
+    };
+    let parts = match (columns, key) {
         (KeyColumns::Fields(_), Datum::Pairs(fields)) => {
             fields.into_iter().map(|(_, held)| held).collect()
         }
         (_, key) => vec![key],
-    }
+    };
+    RowKey { parts, window_start }
 }
 
 /// Puts together what a row holds: of a set an array of its members, sorted.
@@ -209,8 +231,14 @@ fn value(row: Row, types: &Types, plain: bool) -> Result<Datum, holdwater::schem
         }
         (Row::Items(items), _) => {
             let items = items.iter().map(|item| take(value, item));
-            Ok(Datum::List(items.collect::<Result<_, _>>()?))
+            let mut items = items.collect::<Result<Vec<_>, _>>()?;
+            if is_placed(value) {
+                items.sort_by(Datum::order);
+                items = items.into_iter().map(Datum::without_place).collect();
+            }
+            Ok(Datum::List(items))
         }
+        (Row::Value(bytes), _) if is_placed(value) => Ok(take(value, &bytes)?.without_place()),
         (Row::Value(bytes), _) => take(value, &bytes),
         (Row::Fields(_), None) => Ok(Datum::Nothing),
     }

@@ -31,7 +31,15 @@ impl FromStr for Every {
 
 /// Reads a duration: a whole number, not zero, followed by `ms`, `s`, `m`, `h` or `d`.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
-    let expected = "expected a whole number and ms, s, m, h or d, such as 500ms or 5m";
+    match parse_time_span(text)? {
+        Duration::ZERO => Err(format!("zero is no duration; {EXPECTED}")),
+        duration => Ok(duration),
+    }
+}
+
+/// Reads a duration that may be zero.
+pub fn parse_time_span(text: &str) -> Result<Duration, String> {
+    let expected = EXPECTED;
     let unit_at = text.find(|c: char| !c.is_ascii_digit()).ok_or(expected)?;
     let (number, unit) = text.split_at(unit_at);
     let milliseconds: u64 = match unit {
@@ -43,10 +51,18 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
         _ => return Err(expected.to_owned()),
     };
     match whole_number(number).and_then(|number| number.checked_mul(milliseconds)) {
-        None => Err(format!("too long or not a number; {expected}")),
-        Some(0) => Err(format!("zero is no duration; {expected}")),
-        Some(total) => Ok(Duration::from_millis(total)),
+        // Times are signed, and far from their ends nothing overflows.
+        Some(total) if total <= MILLISECONDS_MAX => Ok(Duration::from_millis(total)),
+        _ => Err(format!("too long or not a number; {expected}")),
     }
+}
+
+/// Writes a duration in milliseconds as a flag takes it, in its largest whole unit.
+pub fn duration_in_words(millis: i64) -> String {
+    let units = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
+    let whole = units.into_iter().find(|(_, unit)| millis % unit == 0);
+    let (name, unit) = whole.unwrap_or(("ms", 1));
+    format!("{}{name}", millis / unit)
 }
 
 /// Writes an age in milliseconds in its two largest units, as a person reads it.
@@ -59,6 +75,11 @@ pub fn age_in_words(millis: u64) -> String {
         (days, hours, _) => format!("{days}d{:02}h", hours % 24),
     }
 }
+
+const EXPECTED: &str = "expected a whole number and ms, s, m, h or d, such as 500ms or 5m";
+
+/// Some 146 million years.
+const MILLISECONDS_MAX: u64 = i64::MAX as u64 / 2;
 
 /// Returns the time in milliseconds since 1970 UTC.
 pub(crate) fn now_ms() -> u64 {
@@ -83,6 +104,15 @@ mod tests {
         assert_eq!(read("3m"), 180_000);
         assert_eq!(read("4h"), 14_400_000);
         assert_eq!(read("5d"), 432_000_000);
+    }
+
+    #[test]
+    fn a_duration_is_told_as_a_flag_takes_it() {
+        for text in ["1d", "36h", "90m", "61s", "1001ms", "365d"] {
+            let millis = parse_duration(text).unwrap().as_millis() as i64;
+            assert_eq!(duration_in_words(millis), text);
+        }
+        assert_eq!(parse_time_span("0s"), Ok(Duration::ZERO));
     }
 
     #[test]

@@ -174,6 +174,11 @@ impl Input {
         }
     }
 
+    /// Returns how many rows were read, bad ones too.
+    pub const fn rows(&self) -> u64 {
+        self.counted.rows
+    }
+
     /// Returns the offset of the next byte.
     pub fn offset(&self) -> u64 {
         self.stream.offset()

@@ -33,6 +33,7 @@ pub mod completions;
 mod directory;
 pub mod dump;
 pub mod duration;
+mod event_time;
 pub mod failure;
 pub mod fields;
 pub mod gc;

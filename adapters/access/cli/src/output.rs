@@ -1,8 +1,11 @@
 //! Result rows, written as CSV, as JSON lines or as a table for a person to read.
 
-use std::fmt::Write as _;
+mod rows;
+
+pub(crate) use rows::Rows;
+
 use std::fs::{self, File};
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
@@ -10,7 +13,6 @@ use tempfile::NamedTempFile;
 use crate::accumulators::Answer;
 use crate::arguments::Format;
 use crate::failure::Failure;
-use crate::table::Table;
 
 /// Where result rows go.
 ///
@@ -18,7 +20,7 @@ use crate::table::Table;
 /// of that name is untouched.
 #[derive(Debug)]
 pub struct Output {
-    rows: Rows,
+    rows: Rows<Sink>,
     columns: usize,
     /// What rows are written to, for messages.
     name: String,
@@ -68,10 +70,7 @@ impl Output {
             temporary_beside(&path).map(Sink::Temporary)
         };
         let sink = opened.map_err(|source| failed(&name, source))?;
-        let rows = match format {
-            Format::Csv => Rows::csv(sink),
-            Format::Jsonl => Rows::jsonl(sink, columns),
-        };
+        let rows = Rows::new(format, columns, sink);
         Self { rows, columns: columns.len(), name, path: (!special).then_some(path) }.begin(columns)
     }
 
@@ -84,9 +83,9 @@ impl Output {
     ) -> Result<Self, Failure> {
         let sink = Sink::Stdout(io::stdout());
         let rows = match (format, audience) {
-            (None, Audience::Person) => Rows::Table(Table::new(columns.len()), buffered(sink)),
-            (None, Audience::Program) | (Some(Format::Csv), _) => Rows::csv(sink),
-            (Some(Format::Jsonl), _) => Rows::jsonl(sink, columns),
+            (None, Audience::Person) => Rows::table(columns, sink),
+            (None, Audience::Program) => Rows::new(Format::Csv, columns, sink),
+            (Some(format), _) => Rows::new(format, columns, sink),
         };
         let name = "standard output".to_owned();
         Self { rows, columns: columns.len(), name, path: None }.begin(columns)
@@ -111,76 +110,8 @@ impl Output {
     }
 
     fn begin(mut self, columns: &[String]) -> Result<Self, Failure> {
-        if !matches!(self.rows, Rows::Jsonl { .. }) {
-            let header: Vec<_> =
-                columns.iter().map(|name| Answer::Text(name.as_str().into())).collect();
-            self.row(&header)?;
-        }
+        self.rows.header(columns).map_err(|source| failed(&self.name, source))?;
         Ok(self)
-    }
-}
-
-#[derive(Debug)]
-enum Rows {
-    Csv {
-        writer: Box<csv::Writer<Sink>>,
-        cell: String,
-    },
-    /// Each column's name comes as the JSON text that stands before its value.
-    Jsonl {
-        writer: BufWriter<Sink>,
-        names: Vec<String>,
-    },
-    Table(Table, BufWriter<Sink>),
-}
-
-impl Rows {
-    fn csv(sink: Sink) -> Self {
-        let writer = csv::WriterBuilder::new().buffer_capacity(BUFFER_BYTES).from_writer(sink);
-        Self::Csv { writer: Box::new(writer), cell: String::new() }
-    }
-
-    fn jsonl(sink: Sink, columns: &[String]) -> Self {
-        let names = columns.iter().enumerate().map(|(index, name)| {
-            let before = if index == 0 { '{' } else { ',' };
-            format!("{before}{}:", serde_json::Value::from(name.as_str()))
-        });
-        Self::Jsonl { writer: buffered(sink), names: names.collect() }
-    }
-
-    fn row(&mut self, cells: &[Answer<'_>]) -> io::Result<()> {
-        match self {
-            Self::Csv { writer, cell: text } => {
-                for cell in cells {
-                    text.clear();
-                    write!(text, "{cell}").map_err(io::Error::other)?;
-                    writer.write_field(&text)?;
-                }
-                writer.write_record(None::<&[u8]>)?;
-                Ok(())
-            }
-            Self::Jsonl { writer, names } => {
-                for (name, cell) in names.iter().zip(cells) {
-                    writer.write_all(name.as_bytes())?;
-                    write_json(cell, writer)?;
-                }
-                writer.write_all(b"}\n")
-            }
-            Self::Table(table, writer) => table.row(cells, writer),
-        }
-    }
-
-    fn finish(self) -> io::Result<Sink> {
-        match self {
-            Self::Csv { writer, .. } => {
-                writer.into_inner().map_err(csv::IntoInnerError::into_error)
-            }
-            Self::Jsonl { writer, .. } => unbuffered(writer),
-            Self::Table(table, mut writer) => {
-                table.finish(&mut writer)?;
-                unbuffered(writer)
-            }
-        }
     }
 }
 
@@ -222,24 +153,6 @@ impl Write for Sink {
     }
 }
 
-fn buffered(sink: Sink) -> BufWriter<Sink> {
-    BufWriter::with_capacity(BUFFER_BYTES, sink)
-}
-
-fn unbuffered(writer: BufWriter<Sink>) -> io::Result<Sink> {
-    writer.into_inner().map_err(io::IntoInnerError::into_error)
-}
-
-/// Writes an answer as a JSON value; floats that JSON does not know are strings.
-fn write_json(answer: &Answer<'_>, out: &mut impl Write) -> io::Result<()> {
-    match answer {
-        Answer::Nothing => out.write_all(b"null"),
-        Answer::Float(number) if !number.is_finite() => write!(out, "\"{number:?}\""),
-        Answer::Integer(_) | Answer::Float(_) => write!(out, "{answer}"),
-        Answer::Text(text) => Ok(serde_json::to_writer(out, text.as_ref())?),
-    }
-}
-
 /// Returns the file that results replace, and whether it is none that can be replaced. Through a
 /// link the file it names is replaced, not the link.
 fn target(path: &Path) -> Result<(PathBuf, bool), Failure> {
@@ -260,7 +173,7 @@ fn target(path: &Path) -> Result<(PathBuf, bool), Failure> {
 
 /// Creates a file in the directory of `path`, so that it can be renamed to it, with the rights that
 /// any new file gets.
-fn temporary_beside(path: &Path) -> io::Result<NamedTempFile> {
+pub(crate) fn temporary_beside(path: &Path) -> io::Result<NamedTempFile> {
     let mut name = std::ffi::OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
     name.push(".");
@@ -275,18 +188,18 @@ fn temporary_beside(path: &Path) -> io::Result<NamedTempFile> {
     builder.tempfile_in(directory_of(path)).map_err(|error| error.kind().into())
 }
 
-fn directory_of(path: &Path) -> &Path {
+/// Returns the directory that a path lies in.
+pub(crate) fn directory_of(path: &Path) -> &Path {
     match path.parent() {
         Some(directory) if !directory.as_os_str().is_empty() => directory,
         _ => Path::new("."),
     }
 }
 
-fn failed(name: &str, source: io::Error) -> Failure {
+/// Says that `name` cannot be written.
+pub(crate) fn failed(name: &str, source: io::Error) -> Failure {
     Failure::io(format!("cannot write {name}"), source)
 }
-
-const BUFFER_BYTES: usize = 256 << 10;
 
 #[cfg(test)]
 mod tests {

@@ -6,6 +6,7 @@ use crate::cell::{Cell, Number};
 use crate::failure::quoted;
 use crate::fields::{FieldsView, push_field};
 use crate::selection::{Reading, Selection};
+use crate::timestamp::parse_timestamp;
 
 /// One record of an input, reduced to what the job reads.
 ///
@@ -17,6 +18,7 @@ pub struct Record {
     key: Vec<u8>,
     text: String,
     cells: Vec<Slot>,
+    time: i64,
 }
 
 /// Why a row is a bad row.
@@ -41,6 +43,11 @@ impl Record {
     /// Returns the key.
     pub fn key(&self) -> FieldsView<'_> {
         FieldsView::trusted(&self.key)
+    }
+
+    /// Returns the time, in milliseconds since 1970 UTC, where the selection has a column of times.
+    pub const fn time(&self) -> i64 {
+        self.time
     }
 
     /// Returns a cell as written, or `None` where there is no value.
@@ -108,6 +115,14 @@ impl Record {
             if slot.number.is_none() && column.reading == Reading::Number {
                 return Err(BadRow(format!("{} is {}, not a number", column.name, quoted(text))));
             }
+        }
+        if let Some(column) = selection.time() {
+            let slot = self.cells[column];
+            let text = &self.text[slot.start..slot.end];
+            self.time = parse_timestamp(text).ok_or_else(|| {
+                let name = &selection.columns()[column].name;
+                BadRow(format!("{name} is {}, not a time", quoted(text)))
+            })?;
         }
         for column in selection.key() {
             let slot = self.cells[*column];

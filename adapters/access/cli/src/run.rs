@@ -1,8 +1,10 @@
 //! `holdwater run`: the job that a command line asks for, on the threads engine.
 
 mod batch;
+mod columns;
 mod failures;
 mod gauge;
+mod growing;
 mod operator;
 mod plan;
 mod report;
@@ -10,6 +12,7 @@ mod sink;
 mod source;
 mod states;
 mod stop;
+mod windowed;
 
 use std::num::NonZero;
 use std::path::Path;
@@ -21,7 +24,8 @@ use holdwater_files::{Files, Lock};
 use holdwater_heap::Heap;
 use holdwater_threads::{self as threads, Checkpoints, Ended, Job, Options, Start, Summary};
 
-use self::operator::Aggregate;
+use self::growing::Growing;
+use self::operator::{Aggregate, ResultRow, WindowedAggregate};
 use self::plan::Plan;
 use self::report::Report;
 use self::sink::Results;
@@ -34,6 +38,7 @@ use crate::duration::Every;
 use crate::failure::Failure;
 use crate::input::Input;
 use crate::output::{Audience, Output};
+use crate::signature::decode_position;
 
 /// Runs a job to its end and writes its results.
 ///
@@ -58,29 +63,45 @@ pub fn run(run: &Run) -> Result<u8, Failure> {
         }
         None => (None, None),
     };
-    let results = Results::default();
     // The limit is that of the job: its subtasks have one budget.
     let memory = Heap::new(KeyGroups::all(1)).with_budget(run.memory_limit.unwrap_or(u64::MAX));
-    let job = Job {
-        inputs,
-        name: "aggregate".to_owned(),
-        operator: |subtask: threads::Subtask| {
-            Aggregate::open(&mut memory.sharing(subtask.groups), plan.clone())
-        },
-        sink: results.clone(),
-        sink_name: "results".to_owned(),
-        checkpoints,
-        options,
-    };
     let mut report = Report::new(run.progress, gauges);
-    let ended = threads::run(job, &mut report);
+    let results = Results::default();
+    let ended = match &plan.windows {
+        None => {
+            let operator = |subtask: threads::Subtask| {
+                Aggregate::open(&mut memory.sharing(subtask.groups), plan.clone())
+            };
+            let job = job(inputs, operator, results.clone(), checkpoints, options);
+            threads::run(job, &mut report)
+        }
+        Some(windows) => {
+            let growing = Growing::new(run)?;
+            report.set_repeats(growing.is_stream());
+            let operator = |subtask: threads::Subtask| {
+                WindowedAggregate::open(&mut memory.sharing(subtask.groups), plan.clone(), windows)
+            };
+            threads::run(job(inputs, operator, growing, checkpoints, options), &mut report)
+        }
+    };
     report.end();
     let summary = ended.map_err(|error| failures::of_engine(error, run.checkpoints.as_deref()))?;
-    if summary.ended == Ended::Finished {
+    if summary.ended == Ended::Finished && plan.windows.is_none() {
         write_results(run, results)?;
     }
-    tell_bad_rows(&summary, &report)?;
+    tell_counts(&summary, &report)?;
     Ok(if summary.ended == Ended::Stopped { signals.exit_code() } else { 0 })
+}
+
+fn job<F, K>(
+    inputs: Vec<threads::Input<RowSource>>,
+    operator: F,
+    sink: K,
+    checkpoints: Option<Checkpoints<Files>>,
+    options: Options,
+) -> Job<RowSource, F, K, Files> {
+    let (name, sink_name) = ("aggregate".to_owned(), "results".to_owned());
+    Job { inputs, name, operator, sink, sink_name, checkpoints, options }
 }
 
 fn options(run: &Run) -> Result<Options, Failure> {
@@ -141,7 +162,8 @@ fn checkpoints(
     checkpoints.retain = run.retain;
     checkpoints.full_every = run.full_every;
     checkpoints.sync_snapshots = run.sync_snapshots;
-    // A sink that shows its rows at the end alone has nothing to repeat.
+    // A sink that shows its rows at the end alone has nothing to repeat; of a stream that does, it
+    // is told.
     checkpoints.accept_duplicates = true;
     Ok((checkpoints, lock))
 }
@@ -169,7 +191,7 @@ fn write_results(run: &Run, results: Results) -> Result<(), Failure> {
         None => Output::to_stdout(run.format_out, Audience::of_stdout(), &columns)?,
     };
     let mut row = Vec::with_capacity(columns.len());
-    for (key, answers) in results.into_rows() {
+    for ResultRow { key, answers, .. } in results.into_rows() {
         row.extend(key.view().iter().map(|field| Answer::Text(field.to_owned().into())));
         row.extend(answers);
         output.row(&row)?;
@@ -178,14 +200,18 @@ fn write_results(run: &Run, results: Results) -> Result<(), Failure> {
     output.finish()
 }
 
-/// Tells how many rows were bad, in all runs of the job together.
-fn tell_bad_rows(summary: &Summary, report: &Report) -> Result<(), Failure> {
-    let mut bad_rows = 0;
+/// Tells how many rows were late and how many bad, in all runs of the job together.
+fn tell_counts(summary: &Summary, report: &Report) -> Result<(), Failure> {
+    let (mut late_rows, mut bad_rows) = (0, 0);
     for position in summary.positions.iter().flatten() {
-        bad_rows += source::decode_position(position)?.bad_rows;
+        let (position, event_time) = decode_position(position)?;
+        late_rows += event_time.map_or(0, |event_time| event_time.late_rows);
+        bad_rows += position.bad_rows;
     }
-    if bad_rows > 0 {
-        report.count("bad rows", bad_rows);
+    for (what, count) in [("late rows", late_rows), ("bad rows", bad_rows)] {
+        if count > 0 {
+            report.count(what, count);
+        }
     }
     Ok(())
 }

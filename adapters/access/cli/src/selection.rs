@@ -8,6 +8,7 @@ pub struct Selection {
     columns: Vec<Column>,
     key: Vec<usize>,
     specs: Vec<Option<usize>>,
+    time: Option<usize>,
 }
 
 /// A column that a job reads.
@@ -33,7 +34,8 @@ pub enum Reading {
 impl Selection {
     /// Collects the columns that the key fields and the SPECs name.
     pub fn new<K: AsRef<str>>(key: &[K], specs: &[Spec]) -> Self {
-        let mut selection = Self { columns: Vec::new(), key: Vec::new(), specs: Vec::new() };
+        let mut selection =
+            Self { columns: Vec::new(), key: Vec::new(), specs: Vec::new(), time: None };
         for field in key {
             let column = selection.column(field.as_ref(), Reading::Text);
             selection.key.push(column);
@@ -50,6 +52,13 @@ impl Selection {
         selection
     }
 
+    /// Adds the column that holds the time of each record.
+    #[must_use]
+    pub fn with_time(mut self, name: &str) -> Self {
+        self.time = Some(self.column(name, Reading::Text));
+        self
+    }
+
     /// Returns the columns, in the order in which a record holds their cells.
     pub fn columns(&self) -> &[Column] {
         &self.columns
@@ -63,6 +72,11 @@ impl Selection {
     /// Returns for each SPEC the index of its column, or `None` where it reads none.
     pub fn specs(&self) -> &[Option<usize>] {
         &self.specs
+    }
+
+    /// Returns the column of times, if there is one.
+    pub fn time(&self) -> Option<usize> {
+        self.time
     }
 
     fn column(&mut self, name: &str, reading: Reading) -> usize {

@@ -39,7 +39,13 @@ impl Table {
         self.release(out)
     }
 
-    fn release(&mut self, out: &mut impl Write) -> io::Result<()> {
+    /// Returns whether there was no row yet.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.held.as_ref().is_some_and(Vec::is_empty)
+    }
+
+    /// Writes the rows that are held back: from here on columns are as wide as they are now.
+    pub(crate) fn release(&mut self, out: &mut impl Write) -> io::Result<()> {
         let mut rows = self.held.take().unwrap_or_default();
         // A name stands over its numbers as they do: to the right.
         if let Some((header, body)) = rows.split_first_mut() {

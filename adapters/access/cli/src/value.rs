@@ -9,7 +9,7 @@ use serde::de::{
     Deserialize, Deserializer, EnumAccess, Error, MapAccess, SeqAccess, VariantAccess, Visitor,
 };
 
-use crate::accumulators::{Extreme, Mean, Sum};
+use crate::accumulators::{Extreme, Latest, Mean, Placed, Sum};
 
 /// A value, whatever its type was.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,6 +58,30 @@ impl Datum {
                 pairs.into_iter().map(|(name, held)| (name, held.without_variants())).collect(),
             ),
             other => other,
+        }
+    }
+
+    /// Returns the cell of a [`Placed`] one: where it stands among others is no part of the value.
+    pub(crate) fn without_place(self) -> Self {
+        match self {
+            Self::Pairs(mut pairs) => pairs.pop().map_or(Self::Nothing, |(_, cell)| cell),
+            other => other,
+        }
+    }
+
+    /// Returns what a field of a struct holds.
+    pub(crate) fn field(&self, name: &str) -> Option<&Self> {
+        let Self::Pairs(pairs) = self else { return None };
+        let named = |(field, _): &&(Self, Self)| matches!(field, Self::Text(text) if text == name);
+        pairs.iter().find(named).map(|(_, held)| held)
+    }
+
+    /// Returns a whole number of 64 bits.
+    pub(crate) fn whole_number(&self) -> Option<i64> {
+        match self {
+            Self::Signed(number) => i64::try_from(*number).ok(),
+            Self::Unsigned(number) => i64::try_from(*number).ok(),
+            _ => None,
         }
     }
 
@@ -158,6 +182,12 @@ impl Datum {
 pub(crate) fn is_of_a_spec(schema: Schema<'_>) -> bool {
     let own =
         [StoredSchema::of::<Sum>(), StoredSchema::of::<Mean>(), StoredSchema::of::<Extreme>()];
+    own.into_iter().flatten().any(|own| own.view().fingerprint() == schema.fingerprint())
+}
+
+/// Returns whether values of this schema are cells with their places.
+pub(crate) fn is_placed(schema: Schema<'_>) -> bool {
+    let own = [StoredSchema::of::<Placed>(), StoredSchema::of::<Latest>()];
     own.into_iter().flatten().any(|own| own.view().fingerprint() == schema.fingerprint())
 }
 

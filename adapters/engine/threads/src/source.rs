@@ -38,8 +38,9 @@ pub trait RoutedSource: Source<Batch = Routed<Self::Records>> + Send + 'static {
     /// Takes note of where all inputs of the job stood in the checkpoint that is restored, in their
     /// order: for what an input is to know of the others. It is called before
     /// [`resume`](Source::resume).
-    fn restored(&mut self, positions: &[Vec<u8>]) {
+    fn restored(&mut self, positions: &[Vec<u8>]) -> Result<(), Self::Error> {
         let _ = positions;
+        Ok(())
     }
 }
 
@@ -108,8 +109,9 @@ impl<S: RoutedSource> SourceThread<S> {
     pub(crate) fn run(mut self) -> Result<(), EngineError> {
         self.source.route(self.route);
         if let Some(position) = self.positions.get(usize::from(self.task.index)) {
-            self.source.restored(&self.positions);
-            self.source.resume(position).map_err(|error| self.failed(error))?;
+            let restored = self.source.restored(&self.positions);
+            let resumed = restored.and_then(|()| self.source.resume(position));
+            resumed.map_err(|error| self.failed(error))?;
         }
         loop {
             match self.orders.try_recv() {

@@ -33,6 +33,14 @@ fn the_second_command_is_that_of_all_tests() {
     assert_eq!(commands()[1], "make test");
 }
 
+/// Returns the block of text that follows a line.
+fn shown_behind(line: &str) -> String {
+    let readme = fs::read_to_string(repository().join("README.md")).unwrap();
+    let (_, rest) = readme.split_once(line).unwrap();
+    let (_, block) = rest.split_once("```text\n").unwrap();
+    block.split("```").next().unwrap().to_owned()
+}
+
 #[test]
 fn every_other_command_does_what_it_shows() {
     let (place, flights) = Place::with_flights();
@@ -47,4 +55,7 @@ fn every_other_command_does_what_it_shows() {
     let specs = ["count", "mean:delay", "distinct:destination"];
     let wanted = expected(&[&flights], &["origin"], &specs);
     assert_same(&place.rows("target/flights.csv"), &wanted);
+    let weeks = place.read("target/weeks.csv");
+    let shown = shown_behind("head -n 4 target/weeks.csv\n");
+    assert_eq!(weeks.split_inclusive('\n').take(4).collect::<String>(), shown);
 }

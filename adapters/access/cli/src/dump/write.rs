@@ -4,7 +4,8 @@ use std::io::{self, Write};
 
 use holdwater::schema::{Kind, Schema};
 
-use crate::arguments::Format;
+use crate::arguments::{Format, WINDOW_START};
+use crate::timestamp::Timestamp;
 use crate::value::Datum;
 
 /// What the parts of a key are called.
@@ -36,6 +37,12 @@ impl KeyColumns {
     }
 }
 
+/// The key of a row, part by part, and the start of its window, if it has one.
+pub(super) struct RowKey {
+    pub(super) parts: Vec<Datum>,
+    pub(super) window_start: Option<Timestamp>,
+}
+
 /// Prints rows one after the other.
 pub(super) enum Printer<'c, W: Write> {
     Csv { writer: Box<csv::Writer<W>> },
@@ -44,7 +51,12 @@ pub(super) enum Printer<'c, W: Write> {
 
 impl<'c, W: Write> Printer<'c, W> {
     /// Begins; CSV with its header.
-    pub(super) fn new(format: Format, columns: &'c KeyColumns, out: W) -> io::Result<Self> {
+    pub(super) fn new(
+        format: Format,
+        columns: &'c KeyColumns,
+        windowed: bool,
+        out: W,
+    ) -> io::Result<Self> {
         match format {
             Format::Csv => {
                 let builder = &mut csv::WriterBuilder::new();
@@ -54,6 +66,9 @@ impl<'c, W: Write> Printer<'c, W> {
                         names.iter().try_for_each(|name| writer.write_field(name))?;
                     }
                     KeyColumns::Whole => writer.write_field("key")?,
+                }
+                if windowed {
+                    writer.write_field(WINDOW_START)?;
                 }
                 writer.write_record(["value"])?;
                 Ok(Self::Csv { writer: Box::new(writer) })
@@ -65,12 +80,15 @@ impl<'c, W: Write> Printer<'c, W> {
         }
     }
 
-    /// Prints a row: the parts of its key, and what the state holds of it.
-    pub(super) fn row(&mut self, key: &[Datum], value: &Datum) -> io::Result<()> {
+    /// Prints a row: its key, and what the state holds of it.
+    pub(super) fn row(&mut self, key: &RowKey, value: &Datum) -> io::Result<()> {
         match self {
             Self::Csv { writer } => {
-                for part in key {
+                for part in &key.parts {
                     writer.write_field(part.cell())?;
+                }
+                if let Some(start) = key.window_start {
+                    writer.write_field(start.to_string())?;
                 }
                 Ok(writer.write_record([value.cell()])?)
             }
@@ -80,10 +98,13 @@ impl<'c, W: Write> Printer<'c, W> {
                 match columns {
                     KeyColumns::Fields(names) => {
                         let names = names.iter().map(|name| Datum::Text(name.clone()));
-                        let fields = names.zip(key.iter().cloned()).collect();
+                        let fields = names.zip(key.parts.iter().cloned()).collect();
                         Datum::Pairs(fields).write_json(line);
                     }
-                    KeyColumns::Whole => key.iter().for_each(|part| part.write_json(line)),
+                    KeyColumns::Whole => key.parts.iter().for_each(|part| part.write_json(line)),
+                }
+                if let Some(start) = key.window_start {
+                    line.push_str(&format!(",\"{WINDOW_START}\":\"{start}\""));
                 }
                 line.push_str(",\"value\":");
                 value.write_json(line);

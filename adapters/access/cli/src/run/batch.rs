@@ -3,6 +3,7 @@
 use holdwater::key::{At, Key, KeyGroups};
 
 use crate::cell::{Cell, Number};
+use crate::event_time::{Moment, Progress};
 use crate::fields::{Fields, FieldsView};
 use crate::record::Record;
 use crate::selection::Selection;
@@ -18,6 +19,10 @@ pub(super) struct RowBatch {
     width: usize,
     cells: Vec<Slot>,
     text: Vec<u8>,
+    /// With windows, when each row was.
+    moments: Vec<Moment>,
+    /// With windows, how far the input has come behind the last row.
+    progress: Option<Progress>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -35,9 +40,9 @@ enum Slot {
 }
 
 impl RowBatch {
-    /// Returns whether there is no row.
+    /// Returns whether there is nothing to be told.
     pub(super) fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+        self.rows.is_empty() && self.progress.is_none()
     }
 
     /// Returns how many bytes the keys and cells take.
@@ -74,6 +79,26 @@ impl RowBatch {
             };
             self.cells.push(slot);
         }
+    }
+
+    /// Adds when the record was that was appended last.
+    pub(super) fn push_moment(&mut self, moment: Moment) {
+        self.moments.push(moment);
+    }
+
+    /// Tells how far the input has come.
+    pub(super) fn set_progress(&mut self, progress: Progress) {
+        self.progress = Some(progress);
+    }
+
+    /// Returns how far the input has come, with windows.
+    pub(super) fn progress(&self) -> Option<Progress> {
+        self.progress
+    }
+
+    /// Returns when a row was, with windows.
+    pub(super) fn moment(&self, row: usize) -> Moment {
+        self.moments[row]
     }
 
     /// Shows where the state of each row's key lives, without hashing a key again.

@@ -10,7 +10,35 @@ use holdwater_files::FilesError;
 use holdwater_heap::HeapError;
 use holdwater_threads::EngineError;
 
+use crate::accumulators::Overflow;
 use crate::failure::Failure;
+
+/// Why a row cannot be added.
+#[derive(Debug)]
+pub(super) enum AddError<E> {
+    /// A sum overflows: the SPEC, and the row's line.
+    Overflow(Overflow, String, u64),
+    /// The store cannot take it.
+    State(E),
+}
+
+impl<E> From<E> for AddError<E> {
+    fn from(error: E) -> Self {
+        Self::State(error)
+    }
+}
+
+impl<E: StateError> AddError<E> {
+    /// Says it of a row of the input with that name.
+    pub(super) fn of_input(self, name: &str) -> Failure {
+        match self {
+            Self::Overflow(overflow, spec, line) => {
+                Failure::Data(format!("{name} line {line}: {spec}: {overflow}"))
+            }
+            Self::State(error) => of_state(&error),
+        }
+    }
+}
 
 /// Says why the engine has ended the job, whose checkpoints are in `directory`.
 pub(super) fn of_engine(error: EngineError, directory: Option<&Path>) -> Failure {

@@ -1,25 +1,31 @@
-//! What each subtask does: adds rows to its states, and shows their results at the end.
+//! What each subtask does: adds rows to its states, and shows what they come to.
 
 use std::sync::Arc;
 
-use holdwater::state::Backend;
+use holdwater::state::{Backend, States};
+use holdwater::timer::Sweep;
+use holdwater::window::Window;
 use holdwater_threads::{Operator, Outputs};
 
 use super::batch::RowBatch;
 use super::failures::of_state;
-use super::plan::Plan;
-use super::states::{AddError, Aggregates};
+use super::plan::{Plan, WindowPlan};
+use super::states::{self, Aggregates};
+use super::windowed::WindowedAggregates;
 use crate::accumulators::Answer;
+use crate::event_time::Clocks;
 use crate::failure::Failure;
 use crate::fields::Fields;
 
-/// One row of the result: a key, and what each SPEC comes to for it.
-pub(super) type ResultRow = (Fields, Box<[Answer<'static>]>);
+/// One row of the result: a key, its window if there are any, and what each SPEC comes to for it.
+#[derive(Clone, Debug)]
+pub(super) struct ResultRow {
+    pub(super) key: Fields,
+    pub(super) window: Option<Window>,
+    pub(super) answers: Box<[Answer<'static>]>,
+}
 
-/// How many results go to the sink at once.
-const RESULTS_MAX: usize = 1024;
-
-/// Aggregates the rows of the keys of one subtask.
+/// Aggregates the rows of the keys of one subtask; the results are shown at the end.
 #[derive(Debug)]
 pub(super) struct Aggregate<B: Backend> {
     states: Aggregates<B>,
@@ -46,18 +52,14 @@ impl<B: Backend + 'static> Operator for Aggregate<B> {
         batch: RowBatch,
         _: &mut Outputs<Self::Output>,
     ) -> Result<(), Failure> {
-        self.states.add(&batch, &self.plan.specs).map_err(|error| match error {
-            AddError::Overflow(..) => {
-                Failure::Data(format!("{} {error}", self.plan.inputs[source]))
-            }
-            AddError::State(error) => of_state(&error),
-        })
+        let added = self.states.add(&batch, source, &self.plan.specs);
+        added.map_err(|error| error.of_input(&self.plan.inputs[source]))
     }
 
     fn finish(&mut self, outputs: &mut Outputs<Self::Output>) -> Result<(), Failure> {
         let mut rows = Vec::new();
         let shown = self.states.results(|key, answers| {
-            rows.push((key, answers.into()));
+            rows.push(ResultRow { key, window: None, answers });
             if rows.len() == RESULTS_MAX {
                 outputs.emit(std::mem::take(&mut rows));
             }
@@ -74,8 +76,97 @@ impl<B: Backend + 'static> Operator for Aggregate<B> {
     }
 
     fn sweep(&mut self, now: i64) -> Result<(), Failure> {
-        self.states.sweep(now, SWEEP_STEPS).map_err(|error| of_state(&error))
+        sweep(&mut self.states, now)
     }
 }
+
+/// Aggregates the rows of the keys of one subtask in windows; each is shown once it has closed.
+#[derive(Debug)]
+pub(super) struct WindowedAggregate<B: Backend> {
+    states: WindowedAggregates<B>,
+    clocks: Clocks,
+    plan: Arc<Plan>,
+}
+
+impl<B: Backend> WindowedAggregate<B> {
+    /// Opens the states of the plan on `backend`.
+    pub(super) fn open(
+        backend: &mut B,
+        plan: Arc<Plan>,
+        windows: &WindowPlan,
+    ) -> Result<Self, Failure> {
+        let WindowPlan { assigner, key_schema: windowed, .. } = windows;
+        let Plan { specs, key_schema, inputs, .. } = &*plan;
+        let states = WindowedAggregates::open(backend, specs, *assigner, key_schema, windowed);
+        let clocks = Clocks::new(inputs.len());
+        Ok(Self { states: states.map_err(|error| of_state(&error))?, clocks, plan })
+    }
+
+    /// Shows the windows that are due at `watermark`, some at most; returns whether there are more.
+    fn close(
+        &mut self,
+        watermark: i64,
+        outputs: &mut Outputs<Vec<ResultRow>>,
+    ) -> Result<bool, Failure> {
+        let (mut rows, mut sweep) = (Vec::new(), Sweep::new(watermark, RESULTS_MAX));
+        let closed = self.states.close(&mut sweep, |row| rows.push(row));
+        closed.map_err(|error| of_state(&error))?;
+        if !rows.is_empty() {
+            outputs.emit(rows);
+        }
+        self.states.is_cut(&sweep).map_err(|error| of_state(&error))
+    }
+}
+
+impl<B: Backend + 'static> Operator for WindowedAggregate<B> {
+    type Batch = RowBatch;
+    type Output = Vec<ResultRow>;
+    type States = WindowedAggregates<B>;
+    type Error = Failure;
+
+    fn process(
+        &mut self,
+        source: usize,
+        batch: RowBatch,
+        _: &mut Outputs<Self::Output>,
+    ) -> Result<(), Failure> {
+        let added = self.states.add(&batch, source, &self.plan.specs);
+        added.map_err(|error| error.of_input(&self.plan.inputs[source]))?;
+        if let Some(progress) = batch.progress() {
+            self.clocks.advance(source, progress);
+        }
+        Ok(())
+    }
+
+    fn work(&mut self, outputs: &mut Outputs<Self::Output>) -> Result<bool, Failure> {
+        self.close(self.clocks.closed(), outputs)
+    }
+
+    fn finish(&mut self, outputs: &mut Outputs<Self::Output>) -> Result<(), Failure> {
+        while self.close(i64::MAX, outputs)? {}
+        Ok(())
+    }
+
+    fn states(&mut self) -> &mut WindowedAggregates<B> {
+        &mut self.states
+    }
+
+    fn sweep(&mut self, now: i64) -> Result<(), Failure> {
+        sweep(&mut self.states, now)
+    }
+
+    fn watermark(&self) -> i64 {
+        self.clocks.closed()
+    }
+}
+
+fn sweep<S: States>(states: &mut S, now: i64) -> Result<(), Failure> {
+    let swept = states.each(&mut states::Sweep { now, steps: SWEEP_STEPS });
+    swept.map_err(|error| of_state(&error))
+}
+
+/// How many results go to the sink at once, and how many windows are closed before a barrier may
+/// pass: some milliseconds.
+const RESULTS_MAX: usize = 1024;
 
 const SWEEP_STEPS: usize = 4;

@@ -3,9 +3,12 @@
 use std::path::Path;
 
 use holdwater::schema::StoredSchema;
+use holdwater::window::Assigner;
 use xxhash_rust::xxh3::xxh3_128;
 
+use super::windowed::windowed_schema;
 use crate::arguments::{Format, Run};
+use crate::event_time::EventTime;
 use crate::failure::Failure;
 use crate::fields::key_schema;
 use crate::selection::Selection;
@@ -24,17 +27,50 @@ pub(super) struct Plan {
     pub(super) inputs: Vec<String>,
     /// What makes it the same job.
     pub(super) signature: Vec<u8>,
+    /// The windows, if there are any.
+    pub(super) windows: Option<WindowPlan>,
+}
+
+/// The windows that rows count in.
+#[derive(Debug)]
+pub(super) struct WindowPlan {
+    /// How times fall into them.
+    pub(super) assigner: Assigner,
+    /// How far the times of an input may go back, in milliseconds.
+    lateness: i64,
+    /// Key and window.
+    pub(super) key_schema: StoredSchema,
+}
+
+impl WindowPlan {
+    /// Returns the event time of an input that begins.
+    pub(super) const fn event_time(&self) -> EventTime {
+        EventTime::new(self.assigner, self.lateness)
+    }
 }
 
 impl Plan {
     /// Settles what `run` asks for.
     pub(super) fn new(run: &Run) -> Result<Self, Failure> {
-        let key_schema = key_schema(&run.key).map_err(|_| {
-            Failure::Usage("--key names too many fields, or one of them twice".to_owned())
-        })?;
+        let too_many =
+            |_| Failure::Usage("--key names too many fields, or one of them twice".to_owned());
+        let key_schema = key_schema(&run.key).map_err(too_many)?;
+        let windows = match run.windows.assigner() {
+            None => None,
+            Some(assigner) => Some(WindowPlan {
+                assigner,
+                lateness: run.windows.lateness(),
+                key_schema: windowed_schema(&key_schema).map_err(too_many)?,
+            }),
+        };
+        let selection = Selection::new(&run.key, &run.agg);
         Ok(Self {
             specs: run.agg.clone(),
-            selection: Selection::new(&run.key, &run.agg),
+            selection: match &run.windows.time {
+                Some(time) => selection.with_time(time),
+                None => selection,
+            },
+            windows,
             key_schema,
             inputs: run.input.iter().map(|path| name_of(path)).collect(),
             signature: signature(run),
@@ -48,7 +84,8 @@ impl Plan {
 }
 
 /// Returns what makes a job the same job: its key fields, the set of its SPECs, the formats and the
-/// number of its inputs. The number of key groups stands in the manifest for itself.
+/// number of its inputs, kind and sizes of its windows. The number of key groups stands in the
+/// manifest for itself.
 ///
 /// A list of texts, each behind its length, so that no two jobs have the same signature.
 fn signature(run: &Run) -> Vec<u8> {
@@ -64,6 +101,17 @@ fn signature(run: &Run) -> Vec<u8> {
             .iter()
             .map(|path| format!("{:?}", run.format.unwrap_or_else(|| Format::of(path)))),
     );
+    match run.windows.assigner() {
+        None => {}
+        Some(Assigner::Aligned(windows)) => {
+            words.push("window 2".to_owned());
+            words.extend([windows.size(), windows.slide()].map(|time| time.to_string()));
+        }
+        Some(Assigner::Session(session)) => {
+            words.push("session 1".to_owned());
+            words.push(session.gap().to_string());
+        }
+    }
     postcard::to_allocvec(&words).expect("texts have an encoding")
 }
 

@@ -19,6 +19,8 @@ pub(super) struct Report {
     newest: Option<(String, Instant)>,
     /// Checkpoints that were passed over, and why, until it is known which one they give way to.
     skipped: Vec<String>,
+    /// Whether results are written that no restart takes back.
+    repeats: bool,
 }
 
 impl Report {
@@ -34,7 +36,12 @@ impl Report {
             let _ = write!(out, "{}", HumanCount(state.per_sec() as u64));
         };
         bar.set_style(style.expect("the template is sound").with_key("rate", rate));
-        Self { bar, gauges, newest: None, skipped: Vec::new() }
+        Self { bar, gauges, newest: None, skipped: Vec::new(), repeats: false }
+    }
+
+    /// Tells whether results are written that no restart takes back.
+    pub(super) fn set_repeats(&mut self, repeats: bool) {
+        self.repeats = repeats;
     }
 
     /// Ends the line of progress.
@@ -90,6 +97,12 @@ impl Observer for Report {
                     manifest.id,
                     duration.as_secs_f64()
                 ));
+                if self.repeats {
+                    self.line(
+                        "warning: what is written to a stream cannot be taken back: rows behind \
+                         the checkpoint may repeat",
+                    );
+                }
             }
             Event::Rows(rows) => {
                 self.bar.set_position(*rows);

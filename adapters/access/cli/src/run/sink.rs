@@ -17,7 +17,7 @@ impl Results {
     /// Takes the rows, ordered by key.
     pub(super) fn into_rows(self) -> Vec<ResultRow> {
         let mut rows = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        rows.sort_unstable_by(|(a, _), (b, _)| a.view().iter().cmp(b.view().iter()));
+        rows.sort_unstable_by(|a, b| a.key.view().iter().cmp(b.key.view().iter()));
         rows
     }
 }

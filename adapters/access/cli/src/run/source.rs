@@ -10,10 +10,12 @@ use holdwater_threads::{Route, Routed, RoutedSource};
 
 use super::batch::{self, RowBatch};
 use super::gauge::Gauge;
-use super::plan::Plan;
+use super::plan::{Plan, WindowPlan};
+use crate::event_time::{EventPosition, EventTime, closed_at};
 use crate::failure::Failure;
-use crate::input::{Input, Position};
+use crate::input::Input;
 use crate::record::Record;
+use crate::signature::{decode_position, malformed_position};
 
 /// One input of a job.
 #[derive(Debug)]
@@ -25,20 +27,69 @@ pub(super) struct RowSource {
     pace: Option<Pace>,
     gauge: Gauge,
     ended: bool,
+    /// With windows, how far the times of the rows have come.
+    event_time: Option<EventTime>,
+    /// Whether the subtasks were told how far they have come.
+    told: bool,
+    /// The watermark that windows were closed by in the checkpoint that is restored.
+    closed: i64,
 }
 
 impl RowSource {
     /// Reads `input`; at most `rate` rows a second, if given.
     pub(super) fn new(input: Input, plan: Arc<Plan>, rate: Option<NonZeroU64>) -> Self {
-        let pace = rate.map(Pace::new);
-        let (record, route) = (Record::default(), Route::new(1, 1));
-        let gauge = Gauge::new(input.length());
-        Self { input, plan, record, route, pace, gauge, ended: false }
+        let event_time = plan.windows.as_ref().map(WindowPlan::event_time);
+        Self {
+            gauge: Gauge::new(input.length()),
+            input,
+            plan,
+            record: Record::default(),
+            route: Route::new(1, 1),
+            pace: rate.map(Pace::new),
+            ended: false,
+            event_time,
+            told: false,
+            closed: i64::MIN,
+        }
     }
 
     /// Returns what shows how far the input is read.
     pub(super) fn gauge(&self) -> Gauge {
         self.gauge.clone()
+    }
+
+    /// Adds the record to the batch of the subtask that owns its key, unless it is late; returns
+    /// how many bytes it takes.
+    fn push(&mut self, batches: &mut [RowBatch]) -> usize {
+        let moment = match &mut self.event_time {
+            None => None,
+            Some(time) => match time.observe(self.record.time(), self.input.rows()) {
+                None => return 0,
+                moment => moment,
+            },
+        };
+        let Plan { specs, selection, .. } = &*self.plan;
+        let digest = batch::digest(&self.record);
+        let groups = self.route.groups().total();
+        let owner = KeyGroups::owner(KeyGroup::of(digest, groups), groups, self.route.subtasks());
+        let batch = &mut batches[usize::from(owner)];
+        let before = batch.bytes();
+        batch.push(&self.record, digest, selection, specs);
+        if let Some(moment) = moment {
+            batch.push_moment(moment);
+        }
+        batch.bytes() - before
+    }
+
+    /// Tells each subtask how far event time has come, also those that get no row.
+    fn tell(&mut self, rows: usize, batches: &mut [RowBatch]) {
+        if let Some(time) = &mut self.event_time
+            && (rows > 0 || self.ended || !self.told)
+        {
+            let progress = time.progress(self.ended);
+            batches.iter_mut().for_each(|batch| batch.set_progress(progress));
+            self.told = true;
+        }
     }
 }
 
@@ -47,6 +98,14 @@ impl RoutedSource for RowSource {
 
     fn route(&mut self, route: Route) {
         self.route = route;
+    }
+
+    fn restored(&mut self, positions: &[Vec<u8>]) -> Result<(), Failure> {
+        if self.event_time.is_some() {
+            let all = positions.iter().map(|position| event_position(position));
+            self.closed = closed_at(&all.collect::<Result<Vec<_>, _>>()?);
+        }
+        Ok(())
     }
 }
 
@@ -58,9 +117,8 @@ impl Source for RowSource {
         if self.ended {
             return Ok(None);
         }
-        let Plan { specs, selection, .. } = &*self.plan;
-        let (groups, subtasks) = (self.route.groups().total(), self.route.subtasks());
-        let mut batches: Vec<RowBatch> = (0..subtasks).map(|_| RowBatch::default()).collect();
+        let mut batches: Vec<RowBatch> =
+            (0..self.route.subtasks()).map(|_| RowBatch::default()).collect();
         let (mut rows, mut bytes) = (0, 0);
         let rows_max = self.pace.as_ref().map_or(ROWS_MAX, Pace::rows_max);
         while rows < rows_max && bytes < BYTES_MAX {
@@ -72,38 +130,41 @@ impl Source for RowSource {
                 self.ended = true;
                 break;
             }
-            let digest = batch::digest(&self.record);
-            let owner = KeyGroups::owner(KeyGroup::of(digest, groups), groups, subtasks);
-            let batch = &mut batches[usize::from(owner)];
-            let before = batch.bytes();
-            batch.push(&self.record, digest, selection, specs);
-            bytes += batch.bytes() - before;
+            bytes += self.push(&mut batches);
             rows += 1;
         }
         if let Some(pace) = &mut self.pace {
             pace.wait(rows as u64);
         }
         self.gauge.set(self.input.offset());
+        self.tell(rows, &mut batches);
         let batches = (0..).zip(batches).filter(|(_, batch)| !batch.is_empty()).collect();
         Ok(Some(Routed { rows: rows as u64, batches }))
     }
 
     fn position(&self) -> Vec<u8> {
-        postcard::to_allocvec(&self.input.position()).expect("a position has an encoding")
+        let mut position =
+            postcard::to_allocvec(&self.input.position()).expect("a position has an encoding");
+        if let Some(time) = &self.event_time {
+            let time = postcard::to_extend(&time.position(self.ended), position);
+            position = time.expect("a position has an encoding");
+        }
+        position
     }
 
     fn resume(&mut self, position: &[u8]) -> Result<(), Failure> {
-        self.input.resume(&decode_position(position)?)?;
+        self.input.resume(&decode_position(position)?.0)?;
+        if let Some(time) = &mut self.event_time {
+            time.resume(&event_position(position)?, self.closed);
+        }
         self.gauge.set(self.input.offset());
         Ok(())
     }
 }
 
-/// Reads a position as the checkpoint holds it.
-pub(super) fn decode_position(position: &[u8]) -> Result<Position, Failure> {
-    postcard::from_bytes(position).map_err(|_| {
-        Failure::Corrupt("the position of an input in the checkpoint is malformed".to_owned())
-    })
+/// Reads how far event time had come in an input of a job with windows.
+fn event_position(position: &[u8]) -> Result<EventPosition, Failure> {
+    decode_position(position)?.1.ok_or_else(malformed_position)
 }
 
 /// Holds an input back to so many rows a second.

@@ -206,8 +206,9 @@ impl RoutedSource for Rows {
         self.route = Some(route);
     }
 
-    fn restored(&mut self, positions: &[Vec<u8>]) {
+    fn restored(&mut self, positions: &[Vec<u8>]) -> Result<(), Broken> {
         self.shared.restored.lock().unwrap().push(positions.to_vec());
+        Ok(())
     }
 }
 

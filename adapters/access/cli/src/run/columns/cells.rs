@@ -1,0 +1,75 @@
+//! The cells that are added to the states of the SPECs.
+
+use holdwater::key::{At, Key};
+
+use crate::accumulators::Overflow;
+use crate::cell::{Cell, Number};
+use crate::run::batch::RowBatch;
+
+/// Rows of a batch, and the places that they are added at: `row` says which row stands at a place.
+#[derive(Clone, Copy)]
+pub(in crate::run) struct Added<'a, 'k, K: Key, R> {
+    pub(in crate::run) places: &'a [At<'k, K>],
+    pub(in crate::run) row: R,
+    pub(in crate::run) batch: &'a RowBatch,
+    /// The number of the input that the rows are of.
+    pub(in crate::run) input: usize,
+}
+
+impl<'a, K: Key, R: Fn(usize) -> usize + Copy> Added<'a, '_, K, R> {
+    /// Returns the cells for a SPEC.
+    pub(super) fn cells(&self, spec: usize) -> Cells<'a, R> {
+        Cells { batch: self.batch, row: self.row, input: self.input, spec }
+    }
+}
+
+/// The cells for one SPEC, by place.
+#[derive(Clone, Copy)]
+pub(in crate::run) struct Cells<'b, R> {
+    batch: &'b RowBatch,
+    row: R,
+    input: usize,
+    spec: usize,
+}
+
+impl<'b, R: Fn(usize) -> usize + Copy> Cells<'b, R> {
+    pub(super) fn get(self, place: usize) -> Option<Cell<'b>> {
+        self.batch.cell((self.row)(place), self.spec)
+    }
+
+    pub(super) fn text(self, place: usize) -> Option<&'b str> {
+        match self.get(place) {
+            Some(Cell::Text(text)) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Returns the cells that have a value, with where they go.
+    pub(super) fn texts<'k, K: Key>(
+        self,
+        places: &[At<'k, K>],
+    ) -> impl Iterator<Item = (At<'k, K>, &'b str)> {
+        let texts = places.iter().enumerate();
+        texts.filter_map(move |(place, at)| Some((*at, self.text(place)?)))
+    }
+
+    /// Returns the input and the number of the row that stands at a place.
+    pub(super) fn place(self, place: usize) -> (u16, u64) {
+        let input = u16::try_from(self.input).expect("a job has at most 65535 inputs");
+        (input, self.batch.moment((self.row)(place)).row)
+    }
+
+    /// Adds the number at a place; returns the overflow and the row if that fails.
+    pub(super) fn add_number(
+        self,
+        place: usize,
+        add: impl FnOnce(Number) -> Result<(), Overflow>,
+    ) -> Option<(Overflow, usize)> {
+        match self.get(place) {
+            Some(Cell::Number(number)) => {
+                add(number).err().map(|overflow| (overflow, (self.row)(place)))
+            }
+            _ => None,
+        }
+    }
+}
