@@ -6,9 +6,11 @@
 //! verified on restore.
 
 mod digest;
+mod order;
 mod types;
 
 pub use digest::{HASH_FUNCTION, digest_encoded, digest_integer, digest_wide};
+pub use order::{Bounds, OrderedKey};
 pub use types::In;
 
 use core::fmt;

@@ -1,10 +1,11 @@
-//! The types that are keys: integers, bool, char, text, tuples, windows, and your own.
+//! The types that are keys: integers, bool, char, text, byte arrays, tuples, windows, your own.
 
 use postcard_schema_ng::Schema;
 use serde::{Deserialize, Serialize};
 
 use super::Key;
 use super::digest::{digest_encoded, digest_integer, digest_wide};
+use crate::schema::Data;
 
 macro_rules! plain {
     ($($key:ty, $value:ident => $digest:expr;)*) => {$(
@@ -75,25 +76,58 @@ impl Key for alloc::string::String {
     }
 }
 
-impl<A: Key, B: Key> Key for (A, B) {
-    type View<'k> = (A::View<'k>, B::View<'k>);
+impl<const N: usize> Key for [u8; N]
+where
+    Self: Data,
+{
+    type View<'k> = &'k Self;
 
-    fn view(&self) -> Self::View<'_> {
-        (self.0.view(), self.1.view())
+    fn view(&self) -> &Self {
+        self
     }
 
-    fn own((a, b): Self::View<'_>) -> Self {
-        (A::own(a), B::own(b))
+    fn own(view: &Self) -> Self {
+        *view
     }
 
-    fn is(&self, (a, b): Self::View<'_>) -> bool {
-        self.0.is(a) && self.1.is(b)
+    #[inline]
+    fn is(&self, view: &Self) -> bool {
+        self == view
     }
 
-    fn digest(view: Self::View<'_>) -> u64 {
-        digest_encoded(&view)
+    #[inline]
+    fn digest(view: &Self) -> u64 {
+        digest_encoded(view)
     }
 }
+
+macro_rules! tuple {
+    ($($part:ident $view:ident $place:tt),+) => {
+        impl<$($part: Key),+> Key for ($($part,)+) {
+            type View<'k> = ($($part::View<'k>,)+);
+
+            fn view(&self) -> Self::View<'_> {
+                ($(self.$place.view(),)+)
+            }
+
+            fn own(($($view,)+): Self::View<'_>) -> Self {
+                ($($part::own($view),)+)
+            }
+
+            fn is(&self, ($($view,)+): Self::View<'_>) -> bool {
+                $(self.$place.is($view))&&+
+            }
+
+            fn digest(view: Self::View<'_>) -> u64 {
+                digest_encoded(&view)
+            }
+        }
+    };
+}
+
+tuple!(A a 0, B b 1);
+tuple!(A a 0, B b 1, C c 2);
+tuple!(A a 0, B b 1, C c 2, D d 3);
 
 /// A key inside a window: routed by the key alone, so all windows of a key stay together.
 #[derive(
