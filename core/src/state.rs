@@ -10,6 +10,7 @@ mod division;
 mod expiry;
 mod join;
 mod loan;
+mod ordered;
 mod rows;
 mod states;
 mod timers;
@@ -22,6 +23,7 @@ pub use describe::{
 pub use division::Division;
 pub use expiry::{Cutoff, Expiry, Judge, Life, Moment, Passes, Stamped};
 pub use loan::{Fate, Loan};
+pub use ordered::OrderedMap;
 pub use rows::{Change, Form, ITEMS_MAX, Op, Shape};
 pub use states::{States, Visitor};
 pub use timers::{TimeDomain, Timer, Timers};
@@ -31,7 +33,7 @@ use core::fmt;
 use core::ops::ControlFlow;
 
 use crate::error::{ErrorKind, Malformed, StateError};
-use crate::key::{At, Key, KeyGroup, KeyGroups};
+use crate::key::{At, Key, KeyGroup, KeyGroups, OrderedKey};
 use crate::schema::{Data, DecodeError, Refusal};
 
 /// A kind of store: opens states, and decides how they are held.
@@ -44,6 +46,8 @@ pub trait Backend {
     type List<K: Key, V: Data>: List<K, V, Error = Self::Error>;
     /// A map of fields per key.
     type Map<K: Key, F: Key, V: Data>: Map<K, F, V, Error = Self::Error>;
+    /// A map of fields per key, in their order.
+    type OrderedMap<K: Key, F: OrderedKey, V: Data>: OrderedMap<K, F, V, Error = Self::Error>;
     /// Timers per key.
     type Timers<K: Key>: Timers<K, Error = Self::Error>;
 
@@ -67,6 +71,12 @@ pub trait Backend {
         &mut self,
         descriptor: Descriptor<'_, K, (F, V)>,
     ) -> Result<Self::Map<K, F, V>, Self::Error>;
+
+    /// Opens an ordered map.
+    fn ordered_map<K: Key, F: OrderedKey, V: Data>(
+        &mut self,
+        descriptor: Descriptor<'_, K, (F, V)>,
+    ) -> Result<Self::OrderedMap<K, F, V>, Self::Error>;
 
     /// Opens timers.
     fn timers<K: Key>(

@@ -41,7 +41,8 @@ impl<R: ByteRows> FrozenRows<R> {
         let scanned = self.rows.scan(prefix, |row, value| {
             failed = self.layout.split(row).map_err(state).and_then(|row| {
                 if key.is_none_or(|key| key == row.key) {
-                    gather.put(row, value)?;
+                    let field = self.layout.portable(row.field).map_err(state)?;
+                    gather.put(Row { field: &field, ..row }, value)?;
                 }
                 Ok(())
             });
@@ -60,8 +61,10 @@ impl<R: ByteRows> FrozenRows<R> {
         let mut list = None;
         for bytes in self.changed(group) {
             let row = self.layout.split(bytes).map_err(state)?;
-            if kind == Kind::List && list != Some(row.key) {
-                list = Some(row.key);
+            let (key, field) = (row.key, self.layout.portable(row.field).map_err(state)?);
+            let row = Row { field: &field, ..row };
+            if kind == Kind::List && list != Some(key) {
+                list = Some(key);
                 gather.keep(row)?;
             }
             match self.rows.get(bytes, <[u8]>::to_vec).map_err(store)? {

@@ -4,12 +4,15 @@
 //! value   group u16 BE  key                        value
 //! list    group u16 BE  key  rank u64 BE           item
 //! map     group u16 BE  key  field                 value
+//! ordered group u16 BE  key  field in order        value
 //! timers  group u16 BE  time u64 BE  key           nothing
 //! ```
 //!
-//! Key, field and value are encoded as in a part. No encoding of a key begins with that of another,
-//! so that the rows of a key are those that begin with it. The sign bit of a time is turned over.
+//! Key, field and value are encoded as in a part, but the field of an ordered map as docs/format.md
+//! 2.6 says. No encoding of a key begins with that of another, so that the rows of a key are those
+//! that begin with it. The sign bit of a time is turned over.
 
+use alloc::borrow::Cow;
 use alloc::vec::Vec;
 use core::convert::Infallible;
 
@@ -20,12 +23,16 @@ use holdwater::schema::{Budget, Data, DecodeError, Schema, StoredSchema, walk};
 use holdwater::state::{Description, Form, Kind, TypeSchema};
 use serde::Serialize;
 
+use crate::arrangement::{Arrangement, Portable};
+
 /// The shape of the rows of one state.
 #[derive(Clone, Debug)]
 pub(crate) struct Layout {
     pub(crate) description: Description,
     /// The schema of keys: it tells where a key ends.
     key: StoredSchema,
+    /// How the field of a row is encoded as in a part, where it is not.
+    portable: Option<Portable>,
 }
 
 /// A row taken apart.
@@ -41,12 +48,12 @@ pub(crate) struct Row<'r> {
 }
 
 impl Layout {
-    pub(crate) fn new(description: Description) -> Self {
+    pub(crate) fn new(description: Description, portable: Option<Portable>) -> Self {
         let key = match &description.key {
             TypeSchema::Static(schema) => StoredSchema::from(*schema),
             TypeSchema::Stored(schema) => schema.clone(),
         };
-        Self { description, key }
+        Self { description, key, portable }
     }
 
     /// Appends a value in the encoding of the state.
@@ -104,14 +111,22 @@ impl Layout {
         }
     }
 
+    /// Returns a field as it is encoded in a part.
+    pub(crate) fn portable<'r>(&self, field: &'r [u8]) -> Result<Cow<'r, [u8]>, Malformed> {
+        let Some(portable) = self.portable else { return Ok(Cow::Borrowed(field)) };
+        let mut bytes = Vec::new();
+        portable(field, self.description.encoding, &mut bytes)?;
+        Ok(Cow::Owned(bytes))
+    }
+
     /// Reads a key.
     pub(crate) fn key<K: Data>(&self, bytes: &[u8]) -> Result<K, DecodeError> {
         whole(bytes, |reader| self.form().key(reader))
     }
 
     /// Reads a field of a map.
-    pub(crate) fn field<F: Data>(&self, bytes: &[u8]) -> Result<F, DecodeError> {
-        whole(bytes, |reader| self.form().field(reader))
+    pub(crate) fn field<F: Key, A: Arrangement<F>>(&self, bytes: &[u8]) -> Result<F, DecodeError> {
+        whole(bytes, |reader| A::read(&self.form(), reader))
     }
 
     /// Reads a value or an item.

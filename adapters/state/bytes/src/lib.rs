@@ -7,6 +7,7 @@
 
 extern crate alloc;
 
+mod arrangement;
 mod changes;
 mod error;
 mod frozen;
@@ -19,6 +20,7 @@ mod store;
 mod timers;
 mod value;
 
+pub use arrangement::{AsEncoded, InOrder};
 pub use error::BytesError;
 pub use frozen::FrozenRows;
 pub use list::Item;
@@ -30,9 +32,13 @@ pub use timers::Time;
 pub use value::One;
 
 use alloc::vec::Vec;
-use holdwater::key::{Key, KeyGroups};
+
+use holdwater::key::{Key, KeyGroups, OrderedKey};
 use holdwater::schema::Data;
 use holdwater::state::{Backend, Description, Descriptor, Kind, Name, TimeDomain};
+
+use crate::arrangement::{Arrangement, Portable};
+use crate::layout::Layout;
 
 /// Holds each state as rows of bytes in a table of `S`.
 #[derive(Clone, Debug)]
@@ -61,12 +67,21 @@ impl<S: ByteStore> Bytes<S> {
         &mut self,
         description: Description,
     ) -> Result<Rows<S::Table, K, C>, BytesError<S::Error>> {
+        self.open_with(description, None)
+    }
+
+    /// Opens a state whose fields are encoded in its rows in another way than in parts.
+    fn open_with<K: Key, C>(
+        &mut self,
+        description: Description,
+        portable: Option<Portable>,
+    ) -> Result<Rows<S::Table, K, C>, BytesError<S::Error>> {
         if self.opened.contains(&description.name) {
             return Err(BytesError::Opened);
         }
         let table = self.store.open(description.name.as_str()).map_err(BytesError::Store)?;
         self.opened.push(description.name);
-        Ok(Rows::new(table, description, self.groups))
+        Ok(Rows::new(table, Layout::new(description, portable), self.groups))
     }
 }
 
@@ -75,6 +90,7 @@ impl<S: ByteStore> Backend for Bytes<S> {
     type Value<K: Key, V: Data> = Rows<S::Table, K, One<V>>;
     type List<K: Key, V: Data> = Rows<S::Table, K, Item<V>>;
     type Map<K: Key, F: Key, V: Data> = Rows<S::Table, K, Field<F, V>>;
+    type OrderedMap<K: Key, F: OrderedKey, V: Data> = Rows<S::Table, K, Field<F, V, InOrder>>;
     type Timers<K: Key> = Rows<S::Table, K, Time>;
 
     fn groups(&self) -> KeyGroups {
@@ -100,6 +116,13 @@ impl<S: ByteStore> Backend for Bytes<S> {
         descriptor: Descriptor<'_, K, (F, V)>,
     ) -> Result<Self::Map<K, F, V>, Self::Error> {
         self.open(descriptor.describe_map()?)
+    }
+
+    fn ordered_map<K: Key, F: OrderedKey, V: Data>(
+        &mut self,
+        descriptor: Descriptor<'_, K, (F, V)>,
+    ) -> Result<Self::OrderedMap<K, F, V>, Self::Error> {
+        self.open_with(descriptor.describe_map()?, <InOrder as Arrangement<F>>::PORTABLE)
     }
 
     fn timers<K: Key>(

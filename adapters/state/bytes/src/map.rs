@@ -1,30 +1,50 @@
 use core::marker::PhantomData;
-use core::ops::ControlFlow;
+use core::ops::{Bound, ControlFlow, RangeBounds};
 
 use alloc::vec::Vec;
 use holdwater::codec::Reader;
 use holdwater::error::Fault;
-use holdwater::key::{At, Key, KeyGroup};
+use holdwater::key::{At, Key, KeyGroup, OrderedKey};
 use holdwater::schema::Data;
-use holdwater::state::{Change, Fate, Form, LoadError, Loan, Map, Op};
+use holdwater::state::{Change, Fate, Form, LoadError, Loan, Map, Op, OrderedMap};
 
+use crate::arrangement::{Arrangement, AsEncoded, InOrder};
+use crate::layout::Row;
 use crate::rows::Content;
+use crate::store::behind;
 use crate::{ByteTable, BytesError, Rows};
 
-/// A row is a field of the map of a key.
+/// A row is a field of the map of a key, which is ordered or not.
 #[derive(Debug)]
-pub struct Field<F, V>(PhantomData<fn() -> (F, V)>);
+pub struct Field<F, V, A = AsEncoded>(PhantomData<(F, V, A)>);
 
-impl<T: ByteTable, K: Key, F: Key, V: Data> Rows<T, K, Field<F, V>> {
+impl<T, K, F, V, A> Rows<T, K, Field<F, V, A>>
+where
+    T: ByteTable,
+    K: Key,
+    F: Key,
+    V: Data,
+    A: Arrangement<F>,
+{
     /// Returns the row of a field of the key whose rows begin so.
     fn row(&self, key: &[u8], field: F::View<'_>) -> Result<Vec<u8>, BytesError<T::Error>> {
         let mut row = key.to_vec();
-        self.layout.encode(&field, &mut row)?;
+        A::write(field, self.layout.description.encoding, &mut row)?;
         Ok(row)
     }
 
     fn read_value(&self, row: &[u8]) -> Result<Option<V>, BytesError<T::Error>> {
         self.read(row, |bytes| Ok(self.layout.value(bytes)?))
+    }
+
+    /// Shows decoded rows to `visit`.
+    fn decoded(
+        &self,
+        mut visit: impl FnMut(&F, &V) -> ControlFlow<()>,
+    ) -> impl FnMut(Row<'_>, &[u8]) -> Result<ControlFlow<()>, BytesError<T::Error>> {
+        move |row, value| {
+            Ok(visit(&self.layout.field::<F, A>(row.field)?, &self.layout.value(value)?))
+        }
     }
 
     fn write(&mut self, key: &[u8], row: &[u8], value: &V) -> Result<(), BytesError<T::Error>> {
@@ -37,7 +57,14 @@ impl<T: ByteTable, K: Key, F: Key, V: Data> Rows<T, K, Field<F, V>> {
     }
 }
 
-impl<T: ByteTable, K: Key, F: Key, V: Data> Map<K, F, V> for Rows<T, K, Field<F, V>> {
+impl<T, K, F, V, A> Map<K, F, V> for Rows<T, K, Field<F, V, A>>
+where
+    T: ByteTable,
+    K: Key,
+    F: Key,
+    V: Data,
+    A: Arrangement<F>,
+{
     fn get(
         &self,
         at: At<'_, K>,
@@ -89,11 +116,9 @@ impl<T: ByteTable, K: Key, F: Key, V: Data> Map<K, F, V> for Rows<T, K, Field<F,
     fn entries(
         &self,
         at: At<'_, K>,
-        mut visit: impl FnMut(&F, &V) -> ControlFlow<()>,
+        visit: impl FnMut(&F, &V) -> ControlFlow<()>,
     ) -> Result<(), BytesError<T::Error>> {
-        self.each(&self.prefix(at)?, |row, value| {
-            Ok(visit(&self.layout.field(row.field)?, &self.layout.value(value)?))
-        })
+        self.each(&self.prefix(at)?, self.decoded(visit))
     }
 
     fn len(&self, at: At<'_, K>) -> Result<u64, BytesError<T::Error>> {
@@ -112,7 +137,7 @@ impl<T: ByteTable, K: Key, F: Key, V: Data> Map<K, F, V> for Rows<T, K, Field<F,
         let (key, mut changes) = (self.prefix(at)?, Vec::new());
         self.each(&key, |row, value| {
             let row_of = || [&key, row.field].concat();
-            match fate(&self.layout.field(row.field)?, &self.layout.value(value)?) {
+            match fate(&self.layout.field::<F, A>(row.field)?, &self.layout.value(value)?) {
                 Fate::Changed(value) => {
                     let mut bytes = Vec::new();
                     self.layout.encode(&value, &mut bytes)?;
@@ -147,7 +172,60 @@ impl<T: ByteTable, K: Key, F: Key, V: Data> Map<K, F, V> for Rows<T, K, Field<F,
     }
 }
 
-impl<F: Key, V: Data> Content for Field<F, V> {
+impl<T: ByteTable, K: Key, F: OrderedKey, V: Data> Rows<T, K, Field<F, V, InOrder>> {
+    /// Returns between which rows those of a range lie.
+    fn between<'f>(
+        &self,
+        at: At<'_, K>,
+        range: impl RangeBounds<F::View<'f>>,
+    ) -> Result<[Bound<Vec<u8>>; 2], BytesError<T::Error>> {
+        let key = self.prefix(at)?;
+        let row = |field: &F::View<'f>| self.row(&key, *field);
+        let start = match range.start_bound() {
+            Bound::Included(field) => Bound::Included(row(field)?),
+            Bound::Excluded(field) => Bound::Excluded(row(field)?),
+            Bound::Unbounded => Bound::Included(key.clone()),
+        };
+        let end = match range.end_bound() {
+            Bound::Included(field) => Bound::Included(row(field)?),
+            Bound::Excluded(field) => Bound::Excluded(row(field)?),
+            Bound::Unbounded => behind(&key),
+        };
+        Ok([start, end])
+    }
+}
+
+impl<T, K, F, V> OrderedMap<K, F, V> for Rows<T, K, Field<F, V, InOrder>>
+where
+    T: ByteTable,
+    K: Key,
+    F: OrderedKey,
+    V: Data,
+{
+    fn range<'f>(
+        &self,
+        at: At<'_, K>,
+        range: impl RangeBounds<F::View<'f>>,
+        visit: impl FnMut(&F, &V) -> ControlFlow<()>,
+    ) -> Result<(), BytesError<T::Error>> {
+        let rows = self.between(at, range)?;
+        let [start, end] = rows.each_ref().map(|bound| bound.as_ref().map(Vec::as_slice));
+        self.each_by(|visit| self.table.range(start, end, visit), self.decoded(visit))
+    }
+
+    fn range_back<'f>(
+        &self,
+        at: At<'_, K>,
+        range: impl RangeBounds<F::View<'f>>,
+        visit: impl FnMut(&F, &V) -> ControlFlow<()>,
+    ) -> Result<(), BytesError<T::Error>> {
+        let rows = self.between(at, range)?;
+        let [start, end] = rows.each_ref().map(|bound| bound.as_ref().map(Vec::as_slice));
+        self.each_by(|visit| self.table.range_back(start, end, visit), self.decoded(visit))
+    }
+}
+
+impl<F: Key, V: Data, A: Arrangement<F>> Content for Field<F, V, A> {
     fn load<T: ByteTable, K: Key>(
         rows: &mut Rows<T, K, Self>,
         group: KeyGroup,

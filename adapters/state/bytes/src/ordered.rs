@@ -84,32 +84,24 @@ macro_rules! read_tree {
                 Ok(self.$rows.get(key).map(|value| read(value)))
             }
 
-            fn last<R>(
+            fn range(
                 &self,
-                prefix: &[u8],
-                read: impl FnOnce(&[u8], &[u8]) -> R,
-            ) -> Result<Option<R>, Infallible> {
-                let last = range(&self.$rows, prefix).next_back();
-                Ok(last.map(|(key, value)| read(key, value)))
-            }
-
-            fn scan(
-                &self,
-                prefix: &[u8],
+                start: Bound<&[u8]>,
+                end: Bound<&[u8]>,
                 mut visit: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
             ) -> Result<(), Infallible> {
-                let mut rows = range(&self.$rows, prefix);
+                let mut rows = range(&self.$rows, start, end);
                 let _ = rows.try_for_each(|(key, value)| visit(key, value));
                 Ok(())
             }
 
-            fn scan_from(
+            fn range_back(
                 &self,
-                first: &[u8],
+                start: Bound<&[u8]>,
+                end: Bound<&[u8]>,
                 mut visit: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
             ) -> Result<(), Infallible> {
-                let from = (Bound::Included(first), Bound::Unbounded);
-                let mut rows = self.$rows.range::<[u8], _>(from);
+                let mut rows = range(&self.$rows, start, end).rev();
                 let _ = rows.try_for_each(|(key, value)| visit(key, value));
                 Ok(())
             }
@@ -120,20 +112,20 @@ macro_rules! read_tree {
 read_tree!(OrderedTable, rows);
 read_tree!(OrderedRows, 0);
 
-/// Returns the rows whose key begins with `prefix`.
+/// Returns the rows between bounds.
 fn range<'t>(
     tree: &'t Tree,
-    prefix: &[u8],
+    start: Bound<&[u8]>,
+    end: Bound<&[u8]>,
 ) -> impl DoubleEndedIterator<Item = (&'t Vec<u8>, &'t Vec<u8>)> {
-    let mut end = prefix.to_vec();
-    // The first key behind all that begin so: the last byte that can grow is one higher.
-    while end.pop_if(|byte| *byte == u8::MAX).is_some() {}
-    let end = match end.last_mut() {
-        Some(byte) => {
-            *byte += 1;
-            Bound::Excluded(end.as_slice())
-        }
-        None => Bound::Unbounded,
+    // A tree panics at a range that ends before it starts, or between a key and itself.
+    let is_range = match (start, end) {
+        (Bound::Unbounded, _) | (_, Bound::Unbounded) => true,
+        (Bound::Included(start), Bound::Included(end)) => start <= end,
+        (
+            Bound::Included(start) | Bound::Excluded(start),
+            Bound::Included(end) | Bound::Excluded(end),
+        ) => start < end,
     };
-    tree.range::<[u8], _>((Bound::Included(prefix), end))
+    is_range.then(|| tree.range::<[u8], _>((start, end))).into_iter().flatten()
 }

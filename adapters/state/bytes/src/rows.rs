@@ -1,6 +1,6 @@
 use alloc::vec::Vec;
 use core::marker::PhantomData;
-use core::ops::ControlFlow;
+use core::ops::{Bound, ControlFlow};
 
 use holdwater::codec::Reader;
 use holdwater::error::Fault;
@@ -9,12 +9,13 @@ use holdwater::state::{Change, Cut, Description, Form, LoadError, State};
 
 use crate::changes::Changes;
 use crate::layout::{self, Layout, Row};
+use crate::store::behind;
 use crate::{ByteTable, BytesError, FrozenRows};
 
 /// One state in a table of byte rows.
 #[derive(Debug)]
 pub struct Rows<T, K, C> {
-    table: T,
+    pub(crate) table: T,
     pub(crate) layout: Layout,
     groups: KeyGroups,
     changes: Changes,
@@ -35,8 +36,8 @@ pub trait Content: Sized + 'static {
 }
 
 impl<T: ByteTable, K: Key, C> Rows<T, K, C> {
-    pub(crate) fn new(table: T, description: Description, groups: KeyGroups) -> Self {
-        let (layout, changes) = (Layout::new(description), Changes::default());
+    pub(crate) fn new(table: T, layout: Layout, groups: KeyGroups) -> Self {
+        let changes = Changes::default();
         Self { table, layout, groups, changes, keys: 0, types: PhantomData }
     }
 
@@ -74,10 +75,19 @@ impl<T: ByteTable, K: Key, C> Rows<T, K, C> {
     pub(crate) fn each(
         &self,
         prefix: &[u8],
+        visit: impl FnMut(Row<'_>, &[u8]) -> Result<ControlFlow<()>, BytesError<T::Error>>,
+    ) -> Result<(), BytesError<T::Error>> {
+        self.each_by(|visit| self.table.scan(prefix, visit), visit)
+    }
+
+    /// Shows the rows that `scan` shows to `visit`, taken apart.
+    pub(crate) fn each_by(
+        &self,
+        scan: impl FnOnce(&mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>) -> Result<(), T::Error>,
         mut visit: impl FnMut(Row<'_>, &[u8]) -> Result<ControlFlow<()>, BytesError<T::Error>>,
     ) -> Result<(), BytesError<T::Error>> {
         let mut failed = Ok(());
-        let scanned = self.table.scan(prefix, |row, value| {
+        let scanned = scan(&mut |row, value| {
             let row = self.layout.split(row).map_err(BytesError::Malformed);
             row.and_then(|row| visit(row, value)).unwrap_or_else(|error| {
                 failed = Err(error);
@@ -105,11 +115,9 @@ impl<T: ByteTable, K: Key, C> Rows<T, K, C> {
         first: &[u8],
         prefix: &[u8],
     ) -> Result<Vec<Vec<u8>>, BytesError<T::Error>> {
-        let mut rows = Vec::new();
-        let scanned = self.table.scan_from(first, |row, _| {
-            if !row.starts_with(prefix) {
-                return ControlFlow::Break(());
-            }
+        let (mut rows, end) = (Vec::new(), behind(prefix));
+        let end = end.as_ref().map(Vec::as_slice);
+        let scanned = self.table.range(Bound::Included(first), end, |row, _| {
             rows.push(row.into());
             ControlFlow::Continue(())
         });

@@ -1,6 +1,7 @@
 //! What an ordered store of byte rows must do.
 
-use core::ops::ControlFlow;
+use alloc::vec::Vec;
+use core::ops::{Bound, ControlFlow};
 
 use holdwater::error::StateError;
 
@@ -23,26 +24,49 @@ pub trait ByteRows {
     /// Shows the value of `key` to `read`, if there is one.
     fn get<R>(&self, key: &[u8], read: impl FnOnce(&[u8]) -> R) -> Result<Option<R>, Self::Error>;
 
+    /// Shows the rows whose keys lie between the bounds to `visit`, in order; none if the end lies
+    /// before the start.
+    fn range(
+        &self,
+        start: Bound<&[u8]>,
+        end: Bound<&[u8]>,
+        visit: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+    ) -> Result<(), Self::Error>;
+
+    /// Shows the same rows, from the last to the first.
+    fn range_back(
+        &self,
+        start: Bound<&[u8]>,
+        end: Bound<&[u8]>,
+        visit: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+    ) -> Result<(), Self::Error>;
+
     /// Shows the last row whose key begins with `prefix` to `read`, if there is one.
     fn last<R>(
         &self,
         prefix: &[u8],
         read: impl FnOnce(&[u8], &[u8]) -> R,
-    ) -> Result<Option<R>, Self::Error>;
+    ) -> Result<Option<R>, Self::Error> {
+        let (mut read, mut last) = (Some(read), None);
+        self.range_back(
+            Bound::Included(prefix),
+            behind(prefix).as_ref().map(Vec::as_slice),
+            |key, value| {
+                last = read.take().map(|read| read(key, value));
+                ControlFlow::Break(())
+            },
+        )?;
+        Ok(last)
+    }
 
     /// Shows the rows whose key begins with `prefix` to `visit`, in order.
     fn scan(
         &self,
         prefix: &[u8],
         visit: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
-    ) -> Result<(), Self::Error>;
-
-    /// Shows the rows whose key is `first` or stands behind it to `visit`, in order.
-    fn scan_from(
-        &self,
-        first: &[u8],
-        visit: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
-    ) -> Result<(), Self::Error>;
+    ) -> Result<(), Self::Error> {
+        self.range(Bound::Included(prefix), behind(prefix).as_ref().map(Vec::as_slice), visit)
+    }
 }
 
 /// Rows of bytes that can be changed, and frozen.
@@ -61,4 +85,18 @@ pub trait ByteTable: ByteRows {
 
     /// Returns how many bytes the rows take, copies held for what was frozen included.
     fn bytes(&self) -> u64;
+}
+
+/// Returns where the rows end whose keys begin with `prefix`.
+pub(crate) fn behind(prefix: &[u8]) -> Bound<Vec<u8>> {
+    let mut end = prefix.to_vec();
+    // The first key behind all that begin so: the last byte that can grow is one higher.
+    while end.pop_if(|byte| *byte == u8::MAX).is_some() {}
+    match end.last_mut() {
+        Some(byte) => {
+            *byte += 1;
+            Bound::Excluded(end)
+        }
+        None => Bound::Unbounded,
+    }
 }

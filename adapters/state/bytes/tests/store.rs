@@ -2,9 +2,9 @@
 #![allow(clippy::unwrap_used)]
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::ops::ControlFlow;
+use std::ops::{Bound, ControlFlow, RangeBounds};
 use std::rc::Rc;
 
 use holdwater::error::{ErrorKind, StateError};
@@ -59,6 +59,42 @@ proptest! {
         prop_assert_eq!(last, expected.last().cloned());
         prop_assert_eq!(scan(&table, &prefix), expected);
     }
+}
+
+proptest! {
+    #[test]
+    fn a_range_holds_the_rows_between_its_bounds_both_ways(
+        keys in vec(any_key(), 0..40),
+        start in any_bound(),
+        end in any_bound(),
+    ) {
+        let mut table = table();
+        for key in &keys {
+            table.put(key, key).unwrap();
+        }
+        let (start, end) = (start.as_ref().map(Vec::as_slice), end.as_ref().map(Vec::as_slice));
+        let is_within = |key: &&Vec<u8>| (start, end).contains(&key[..]);
+        let expected: BTreeSet<_> = keys.iter().filter(is_within).cloned().collect();
+        let (mut found, mut back) = (Vec::new(), Vec::new());
+        let Ok(()) = table.range(start, end, |key, _| {
+            found.push(key.to_vec());
+            ControlFlow::Continue(())
+        });
+        let Ok(()) = table.range_back(start, end, |key, _| {
+            back.push(key.to_vec());
+            ControlFlow::Continue(())
+        });
+        prop_assert!(found.iter().eq(&expected));
+        prop_assert!(back.iter().eq(expected.iter().rev()));
+    }
+}
+
+fn any_bound() -> impl Strategy<Value = Bound<Vec<u8>>> {
+    prop_oneof![
+        any_key().prop_map(Bound::Included),
+        any_key().prop_map(Bound::Excluded),
+        Just(Bound::Unbounded),
+    ]
 }
 
 #[test]
@@ -202,30 +238,23 @@ macro_rules! read_through {
                 Ok(found)
             }
 
-            fn last<R>(
+            fn range(
                 &self,
-                prefix: &[u8],
-                read: impl FnOnce(&[u8], &[u8]) -> R,
-            ) -> Result<Option<R>, Failed> {
-                let Ok(found) = self.$rows.last(prefix, read);
-                Ok(found)
-            }
-
-            fn scan(
-                &self,
-                prefix: &[u8],
+                start: Bound<&[u8]>,
+                end: Bound<&[u8]>,
                 visit: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
             ) -> Result<(), Failed> {
-                let Ok(()) = self.$rows.scan(prefix, visit);
+                let Ok(()) = self.$rows.range(start, end, visit);
                 Ok(())
             }
 
-            fn scan_from(
+            fn range_back(
                 &self,
-                first: &[u8],
+                start: Bound<&[u8]>,
+                end: Bound<&[u8]>,
                 visit: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
             ) -> Result<(), Failed> {
-                let Ok(()) = self.$rows.scan_from(first, visit);
+                let Ok(()) = self.$rows.range_back(start, end, visit);
                 Ok(())
             }
         }

@@ -8,6 +8,7 @@
 #[cfg(test)]
 extern crate std;
 
+mod arrangement;
 mod changes;
 mod error;
 mod frozen;
@@ -18,6 +19,7 @@ mod table;
 mod timers;
 mod value;
 
+pub use arrangement::{ByDigest, ByOrder};
 pub use error::FixedError;
 pub use frozen::FrozenRows;
 pub use list::Item;
@@ -27,7 +29,7 @@ pub use timers::Time;
 pub use value::One;
 
 use heapless::Vec;
-use holdwater::key::{Key, KeyGroups};
+use holdwater::key::{Key, KeyGroups, OrderedKey};
 use holdwater::schema::Data;
 use holdwater::state::{Backend, Description, Descriptor, Kind, TimeDomain};
 
@@ -69,6 +71,7 @@ impl<const N: usize, const G: usize> Backend for Fixed<N, G> {
     type Value<K: Key, V: Data> = Rows<K, One<V>, N, G>;
     type List<K: Key, V: Data> = Rows<K, Item<V>, N, G>;
     type Map<K: Key, F: Key, V: Data> = Rows<K, Field<F, V>, N, G>;
+    type OrderedMap<K: Key, F: OrderedKey, V: Data> = Rows<K, Field<F, V, ByOrder>, N, G>;
     type Timers<K: Key> = Rows<K, Time, N, G>;
 
     fn groups(&self) -> KeyGroups {
@@ -93,6 +96,13 @@ impl<const N: usize, const G: usize> Backend for Fixed<N, G> {
         &mut self,
         descriptor: Descriptor<'_, K, (F, V)>,
     ) -> Result<Self::Map<K, F, V>, FixedError> {
+        self.open(descriptor.describe_map()?)
+    }
+
+    fn ordered_map<K: Key, F: OrderedKey, V: Data>(
+        &mut self,
+        descriptor: Descriptor<'_, K, (F, V)>,
+    ) -> Result<Self::OrderedMap<K, F, V>, FixedError> {
         self.open(descriptor.describe_map()?)
     }
 

@@ -1,47 +1,57 @@
-use core::ops::{ControlFlow, Range};
+use core::ops::{ControlFlow, Range, RangeBounds};
 
 use holdwater::codec::{EncodeError, Reader};
 use holdwater::error::Fault;
-use holdwater::key::{At, Key, KeyGroup};
+use holdwater::key::{At, Bounds, Key, KeyGroup, OrderedKey};
 use holdwater::schema::Data;
-use holdwater::state::{Change, Fate, Form, LoadError, Loan, Map, Op, OutputFailed, RowWriter};
+use holdwater::state::{
+    Change, Fate, Form, LoadError, Loan, Map, Op, OrderedMap, OutputFailed, RowWriter,
+};
 
+use crate::arrangement::{Arrangement, ByDigest, ByOrder};
 use crate::rows::Content;
-use crate::table::Table;
+use crate::table::{Row, Table};
 use crate::{FixedError, Rows};
 
-/// A field of the map of a key; those of one key stand in the order of their digests.
+/// A field of the map of a key, ordered or not.
 #[derive(Clone, Debug)]
-pub struct Field<F, V> {
-    digest: u64,
+pub struct Field<F, V, A = ByDigest> {
+    place: A,
     field: F,
     value: V,
 }
 
-impl<K: Key, F: Key, V: Data, const N: usize, const G: usize> Rows<K, Field<F, V>, N, G> {
-    /// Returns the place of `field`, or else the place for it.
-    fn find_field(&self, at: At<'_, K>, field: F::View<'_>) -> Result<usize, usize> {
-        let (places, digest) = (self.find(at), F::digest(field));
-        let start = self.table.first(places.clone(), |row| row.content.digest < digest);
-        let same = (start..places.end).take_while(|place| {
-            let content = &self.table.row(*place).content;
-            content.digest == digest
-        });
-        let mut same = same.filter(|place| self.table.row(*place).content.field.is(field));
-        same.next().ok_or(start)
-    }
-
-    fn insert_field(&mut self, place: usize, at: At<'_, K>, field: F::View<'_>, value: V) {
-        let content = Field { digest: F::digest(field), field: F::own(field), value };
-        self.insert(place, at, content);
-    }
-}
-
-impl<K, F, V, const N: usize, const G: usize> Map<K, F, V> for Rows<K, Field<F, V>, N, G>
+impl<K, F, V, A, const N: usize, const G: usize> Rows<K, Field<F, V, A>, N, G>
 where
     K: Key,
     F: Key,
     V: Data,
+    A: Arrangement<F>,
+{
+    /// Returns the place of `field`, or else the place for it.
+    fn find_field(&self, at: At<'_, K>, field: F::View<'_>) -> Result<usize, usize> {
+        let (places, place) = (self.find(at), A::of(field));
+        let stands =
+            |content: &Field<F, V, A>| content.place.compare(&content.field, &place, field);
+        let start = self.table.first(places.clone(), |row| stands(&row.content).is_lt());
+        let mut same = (start..places.end)
+            .take_while(|place| stands(&self.table.row(*place).content).is_eq())
+            .filter(|place| self.table.row(*place).content.field.is(field));
+        same.next().ok_or(start)
+    }
+
+    fn insert_field(&mut self, place: usize, at: At<'_, K>, field: F::View<'_>, value: V) {
+        let content = Field { place: A::of(field), field: F::own(field), value };
+        self.insert(place, at, content);
+    }
+}
+
+impl<K, F, V, A, const N: usize, const G: usize> Map<K, F, V> for Rows<K, Field<F, V, A>, N, G>
+where
+    K: Key,
+    F: Key,
+    V: Data,
+    A: Arrangement<F>,
 {
     fn get(&self, at: At<'_, K>, field: F::View<'_>) -> Result<Option<Loan<'_, V>>, FixedError> {
         let place = self.find_field(at, field).ok();
@@ -155,7 +165,53 @@ where
     }
 }
 
-impl<F: Key, V: Data> Content for Field<F, V> {
+impl<K, F, V, const N: usize, const G: usize> OrderedMap<K, F, V>
+    for Rows<K, Field<F, V, ByOrder>, N, G>
+where
+    K: Key,
+    F: OrderedKey,
+    V: Data,
+{
+    fn range<'f>(
+        &self,
+        at: At<'_, K>,
+        range: impl RangeBounds<F::View<'f>>,
+        mut visit: impl FnMut(&F, &V) -> ControlFlow<()>,
+    ) -> Result<(), FixedError> {
+        let mut rows = self.table.rows(self.within(at, &Bounds::of(range)));
+        let _ = rows.try_for_each(|row| visit(&row.content.field, &row.content.value));
+        Ok(())
+    }
+
+    fn range_back<'f>(
+        &self,
+        at: At<'_, K>,
+        range: impl RangeBounds<F::View<'f>>,
+        mut visit: impl FnMut(&F, &V) -> ControlFlow<()>,
+    ) -> Result<(), FixedError> {
+        let mut rows = self.table.rows(self.within(at, &Bounds::of(range))).rev();
+        let _ = rows.try_for_each(|row| visit(&row.content.field, &row.content.value));
+        Ok(())
+    }
+}
+
+impl<K, F, V, const N: usize, const G: usize> Rows<K, Field<F, V, ByOrder>, N, G>
+where
+    K: Key,
+    F: OrderedKey,
+    V: Data,
+{
+    /// Returns the places of the fields of a key between bounds.
+    fn within(&self, at: At<'_, K>, bounds: &Bounds<'_, F>) -> Range<usize> {
+        let places = self.find(at);
+        let is_before = |row: &Row<_, Field<F, _, _>>| bounds.is_before(row.content.field.view());
+        let is_behind = |row: &Row<_, Field<F, _, _>>| bounds.is_behind(row.content.field.view());
+        let start = self.table.first(places.clone(), is_before);
+        start..self.table.first(start..places.end, |row| !is_behind(row))
+    }
+}
+
+impl<F: Key, V: Data, A: Arrangement<F>> Content for Field<F, V, A> {
     fn save<K: Key, const N: usize>(
         table: &Table<K, Self, N>,
         places: Range<usize>,

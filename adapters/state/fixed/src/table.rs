@@ -54,7 +54,10 @@ impl<K: Key, T, const N: usize> Table<K, T, N> {
     }
 
     /// Returns the rows at `places`.
-    pub(crate) fn rows(&self, places: Range<usize>) -> impl Iterator<Item = &Row<K, T>> + Clone {
+    pub(crate) fn rows(
+        &self,
+        places: Range<usize>,
+    ) -> impl DoubleEndedIterator<Item = &Row<K, T>> + Clone {
         places.map(|place| self.row(place))
     }
 

@@ -7,7 +7,7 @@ use holdwater::schema::Data;
 use crate::row::{Touch, owned_bytes};
 
 /// A value as a row holds it.
-pub(crate) trait Cell: Clone + Send + Sync + 'static {
+pub trait Cell: Clone + Send + Sync + 'static {
     /// The value.
     type Value: Data;
 

@@ -1,4 +1,4 @@
-//! The fields of one map: few in one piece, many in a tree of small tables that snapshots share.
+//! The fields of one map, found by digest: few in one piece, many in a tree of small tables.
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -13,17 +13,14 @@ use holdwater::key::Key;
 use holdwater::state::{OutputFailed, RowWriter};
 
 use crate::cell::Cell;
-use crate::row::{Touch, owned_bytes, segment_rows_max};
-use crate::version::Removed;
+use crate::index::{Field, Index};
+use crate::row::{Touch, segment_rows_max};
 
-/// The fields of one map. Cloning takes a handle; the first write after it copies a small table.
+/// Fields that are found by digest. The first write after a freeze copies a small table, and the
+/// branches above it.
 #[derive(Clone, Debug)]
-pub(crate) struct Fields<F, C> {
+pub struct Hashed<F, C> {
     root: Arc<Node<F, C>>,
-    length: u64,
-    /// Bytes of the nodes, and of what fields and values own beside them.
-    bytes: usize,
-    removed: Removed<F>,
 }
 
 #[derive(Clone, Debug)]
@@ -37,157 +34,39 @@ enum Node<F, C> {
     Ordered(BTreeMap<Box<[u8]>, Field<F, C>>),
 }
 
-#[derive(Clone, Debug)]
-struct Field<F, C> {
-    field: F,
-    /// The version of its last change.
-    changed: u32,
-    cell: C,
-}
+impl<F: Key, C: Cell> Index for Hashed<F, C> {
+    type Field = F;
+    type Cell = C;
 
-impl<F: Key, C: Cell> Fields<F, C> {
-    pub(crate) fn new(touch: &mut Touch) -> Self {
-        let bytes = size_of::<[usize; 2]>() + size_of::<Node<F, C>>();
-        touch.meter.owned += bytes.cast_signed();
-        let root = Arc::new(Node::Few(Vec::new()));
-        Self { root, length: 0, bytes, removed: Removed::new() }
+    fn new() -> Self {
+        Self { root: Arc::new(Node::Few(Vec::new())) }
     }
 
-    pub(crate) const fn len(&self) -> u64 {
-        self.length
-    }
-
-    pub(crate) fn bytes(&self) -> usize {
-        self.bytes + self.removed.bytes()
+    fn bytes_min() -> usize {
+        size_of::<[usize; 2]>() + size_of::<Node<F, C>>()
     }
 
     #[inline]
-    pub(crate) fn get(&self, view: F::View<'_>, encoding: Encoding) -> Option<&C::Value> {
+    fn get(&self, view: F::View<'_>, encoding: Encoding) -> Option<&Field<F, C>> {
         let (mut node, mut digest, mut depth) = (&*self.root, None, 0);
-        let found = loop {
+        loop {
             match node {
-                Node::Few(fields) => break fields.iter().find(|field| field.field.is(view)),
+                Node::Few(fields) => return fields.iter().find(|field| field.field.is(view)),
                 Node::Table(fields) => {
                     let digest = *digest.get_or_insert_with(|| slot::<F>(view));
-                    break fields.find(digest, |field| field.field.is(view));
+                    return fields.find(digest, |field| field.field.is(view));
                 }
                 Node::Branch(children) => {
                     let digest = *digest.get_or_insert_with(|| slot::<F>(view));
                     node = children[child(digest, depth)].as_deref()?;
                     depth += 1;
                 }
-                Node::Ordered(fields) => break fields.get(&*encoded::<F>(view, encoding)),
+                Node::Ordered(fields) => return fields.get(&*encoded::<F>(view, encoding)),
             }
-        };
-        found.map(|field| field.cell.get())
-    }
-
-    /// Edits the value of a field, or makes it; returns whether it is new beside the result.
-    pub(crate) fn write<A, R>(
-        &mut self,
-        view: F::View<'_>,
-        touch: &mut Touch,
-        input: A,
-        insert: impl FnOnce(A, &mut Touch) -> (C, R),
-        edit: impl FnOnce(A, &mut C, &mut Touch) -> R,
-    ) -> (R, bool) {
-        self.forget(touch);
-        let owned_before = touch.meter.owned;
-        let now = touch.now;
-        let written = if let Some(field) = self.find_mut(view, touch) {
-            field.changed = now;
-            (edit(input, &mut field.cell, touch), false)
-        } else {
-            let (cell, result) = insert(input, touch);
-            let field = Field { field: F::own(view), changed: now, cell };
-            touch.meter.owned += owned_bytes(&field.field, touch.encoding).cast_signed();
-            self.insert(field, touch);
-            (result, true)
-        };
-        self.bytes = self.bytes.wrapping_add_signed(touch.meter.owned - owned_before);
-        written
-    }
-
-    /// Removes a field; returns whether it was there.
-    pub(crate) fn remove(&mut self, view: F::View<'_>, touch: &mut Touch) -> bool {
-        let (digest, mut depth) = (slot::<F>(view), 0);
-        let mut node = unshare(&mut self.root, touch);
-        let gone = loop {
-            match node {
-                Node::Few(fields) => {
-                    let index = fields.iter().position(|field| field.field.is(view));
-                    break index.map(|index| fields.swap_remove(index));
-                }
-                Node::Table(fields) => {
-                    let entry = fields.find_entry(digest, |field| field.field.is(view));
-                    break entry.ok().map(|entry| entry.remove().0);
-                }
-                Node::Branch(children) => {
-                    let Some(child) = &mut children[child(digest, depth)] else { break None };
-                    node = unshare(child, touch);
-                    depth += 1;
-                }
-                Node::Ordered(fields) => break fields.remove(&*encoded::<F>(view, touch.encoding)),
-            }
-        };
-        let Some(gone) = gone else { return false };
-        let bytes = owned_bytes(&gone.field, touch.encoding) + gone.cell.bytes();
-        self.bytes -= bytes;
-        self.length -= 1;
-        touch.meter.owned -= bytes.cast_signed();
-        self.forget(touch);
-        if touch.base.is_some() {
-            let grown = self.removed.push(touch.now, gone.field);
-            touch.meter.owned += grown.cast_signed();
-        }
-        true
-    }
-
-    /// Writes the fields of `other` too; of those that are here already, `combine` makes one value.
-    pub(crate) fn absorb(
-        &mut self,
-        other: &Self,
-        touch: &mut Touch,
-        mut combine: impl FnMut(&mut C::Value, C::Value),
-    ) {
-        let _ = other.each(|field, value| {
-            let insert = |value: C::Value, touch: &mut Touch| (C::new(value, touch), ());
-            let edit = |value: C::Value, cell: &mut C, touch: &mut Touch| {
-                cell.edit(touch, |old| combine(old, value));
-            };
-            self.write(field.view(), touch, value.clone(), insert, edit);
-            ControlFlow::Continue(())
-        });
-    }
-
-    pub(crate) fn each(
-        &self,
-        mut visit: impl FnMut(&F, &C::Value) -> ControlFlow<()>,
-    ) -> ControlFlow<()> {
-        each(&self.root, &mut |field: &Field<F, C>| visit(&field.field, field.cell.get()))
-    }
-
-    /// Writes the fields of `key` that changed after `base`, and before them those removed.
-    pub(crate) fn save<K: Key>(
-        &self,
-        key: &K,
-        base: Option<u32>,
-        out: &mut RowWriter<'_>,
-    ) -> Result<(), EncodeError<OutputFailed>> {
-        if let Some(base) = base {
-            out.removed_fields(key, self.removed.since(base))?;
-        }
-        save(&self.root, key, base, out)
-    }
-
-    /// Drops what no base needs of the log of removed fields.
-    fn forget(&mut self, touch: &mut Touch) {
-        while let Some(bytes) = self.removed.drop_through(touch.base.unwrap_or(u32::MAX)) {
-            touch.meter.owned -= bytes.cast_signed();
         }
     }
 
-    fn find_mut(&mut self, view: F::View<'_>, touch: &mut Touch) -> Option<&mut Field<F, C>> {
+    fn get_mut(&mut self, view: F::View<'_>, touch: &mut Touch) -> Option<&mut Field<F, C>> {
         let (mut digest, mut depth) = (None, 0);
         let mut node = unshare(&mut self.root, touch);
         loop {
@@ -209,9 +88,7 @@ impl<F: Key, C: Cell> Fields<F, C> {
         }
     }
 
-    /// Inserts a field that is not there.
     fn insert(&mut self, field: Field<F, C>, touch: &mut Touch) {
-        self.length += 1;
         let (digest, mut depth) = (field.slot(), 0);
         let mut node = unshare(&mut self.root, touch);
         loop {
@@ -240,6 +117,43 @@ impl<F: Key, C: Cell> Fields<F, C> {
             touch.meter.owned += node.bytes().cast_signed() - before.cast_signed();
             return;
         }
+    }
+
+    fn remove(&mut self, view: F::View<'_>, touch: &mut Touch) -> Option<Field<F, C>> {
+        let (digest, mut depth) = (slot::<F>(view), 0);
+        let mut node = unshare(&mut self.root, touch);
+        loop {
+            match node {
+                Node::Few(fields) => {
+                    let index = fields.iter().position(|field| field.field.is(view))?;
+                    return Some(fields.swap_remove(index));
+                }
+                Node::Table(fields) => {
+                    let entry = fields.find_entry(digest, |field| field.field.is(view));
+                    return entry.ok().map(|entry| entry.remove().0);
+                }
+                Node::Branch(children) => {
+                    node = unshare(children[child(digest, depth)].as_mut()?, touch);
+                    depth += 1;
+                }
+                Node::Ordered(fields) => {
+                    return fields.remove(&*encoded::<F>(view, touch.encoding));
+                }
+            }
+        }
+    }
+
+    fn each<B>(&self, mut visit: impl FnMut(&Field<F, C>) -> ControlFlow<B>) -> ControlFlow<B> {
+        each(&self.root, &mut visit)
+    }
+
+    fn save<K: Key>(
+        &self,
+        key: &K,
+        base: Option<u32>,
+        out: &mut RowWriter<'_>,
+    ) -> Result<(), EncodeError<OutputFailed>> {
+        save(&self.root, key, base, out)
     }
 }
 
@@ -325,13 +239,17 @@ fn unshare<'n, F: Key, C: Cell>(
     touch: &mut Touch,
 ) -> &'n mut Node<F, C> {
     if Arc::get_mut(node).is_none() {
-        let bytes = match &**node {
-            Node::Branch(_) => size_of::<[Option<Arc<Node<F, C>>>; 16]>(),
-            leaf => leaf.bytes(),
+        let bytes = |node: &Node<F, C>| match node {
+            Node::Branch(_) => size_of::<[Option<Arc<Node<F, C>>>; 16]>().cast_signed(),
+            leaf => leaf.bytes().cast_signed(),
         };
-        touch.meter.held += bytes.cast_signed();
+        let held = bytes(node);
+        *node = Arc::new(Node::clone(node));
+        touch.meter.held += held;
+        // A copy has no room to spare.
+        touch.meter.owned += bytes(node) - held;
     }
-    Arc::make_mut(node)
+    Arc::get_mut(node).expect("a copy is nobody else's")
 }
 
 fn each<F, C, B>(
@@ -355,17 +273,14 @@ fn save<K: Key, F: Key, C: Cell>(
     base: Option<u32>,
     out: &mut RowWriter<'_>,
 ) -> Result<(), EncodeError<OutputFailed>> {
-    fn pair<F, C: Cell>(field: &Field<F, C>) -> (&F, &C::Value) {
-        (&field.field, field.cell.get())
-    }
     let changed = |field: &&Field<F, C>| base.is_none_or(|base| field.changed > base);
     match node {
-        Node::Few(fields) => out.entries(key, fields.iter().filter(changed).map(pair)),
-        Node::Table(fields) => out.entries(key, fields.iter().filter(changed).map(pair)),
+        Node::Few(fields) => out.entries(key, fields.iter().filter(changed).map(Field::pair)),
+        Node::Table(fields) => out.entries(key, fields.iter().filter(changed).map(Field::pair)),
         Node::Branch(children) => {
             children.iter().flatten().try_for_each(|child| save(child, key, base, out))
         }
-        Node::Ordered(fields) => out.entries(key, fields.values().filter(changed).map(pair)),
+        Node::Ordered(fields) => out.entries(key, fields.values().filter(changed).map(Field::pair)),
     }
 }
 

@@ -71,7 +71,7 @@ pub(crate) fn located<'k, K: Key, P: Payload<K>>(
 /// Implements `State` for a type with a description, `held`, `held_mut` and `load_row`, and perhaps
 /// with something beside its rows that is cleared with them.
 macro_rules! state {
-    ($state:ident<$($type:ident: $bound:ident),+> $(, clears $beside:ident)?) => {
+    ($state:ident<$($type:ident: $bound:path),+> $(, clears $beside:ident)?) => {
         impl<$($type: $bound),+> holdwater::state::State for $state<$($type),+> {
             type Error = HeapError;
             type Frozen = HeapFrozen;

@@ -11,12 +11,15 @@ mod error;
 mod fields;
 mod frozen;
 mod group;
+mod hashed;
 mod held;
+mod index;
 mod items;
 mod layer;
 mod list;
 mod map;
 mod row;
+mod sorted;
 mod spare;
 mod table;
 mod timers;
@@ -27,14 +30,14 @@ mod version;
 pub use error::HeapError;
 pub use frozen::HeapFrozen;
 pub use list::HeapList;
-pub use map::HeapMap;
+pub use map::{HeapMap, HeapOrderedMap};
 pub use timers::HeapTimers;
 pub use value::HeapValue;
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use holdwater::key::{Key, KeyGroups};
+use holdwater::key::{Key, KeyGroups, OrderedKey};
 use holdwater::schema::Data;
 use holdwater::state::{Backend, Description, Descriptor, Kind, TimeDomain};
 
@@ -103,6 +106,7 @@ impl Backend for Heap {
     type Value<K: Key, V: Data> = HeapValue<K, V>;
     type List<K: Key, V: Data> = HeapList<K, V>;
     type Map<K: Key, F: Key, V: Data> = HeapMap<K, F, V>;
+    type OrderedMap<K: Key, F: OrderedKey, V: Data> = HeapOrderedMap<K, F, V>;
     type Timers<K: Key> = HeapTimers<K>;
 
     fn groups(&self) -> KeyGroups {
@@ -134,6 +138,15 @@ impl Backend for Heap {
         let description = descriptor.describe_map()?;
         let share = self.open(&description)?;
         Ok(HeapMap::new(self.groups, description, share))
+    }
+
+    fn ordered_map<K: Key, F: OrderedKey, V: Data>(
+        &mut self,
+        descriptor: Descriptor<'_, K, (F, V)>,
+    ) -> Result<HeapOrderedMap<K, F, V>, HeapError> {
+        let description = descriptor.describe_map()?;
+        let share = self.open(&description)?;
+        Ok(HeapOrderedMap::new(self.groups, description, share))
     }
 
     fn timers<K: Key>(

@@ -1,44 +1,47 @@
 //! A map of fields per key.
 
 use alloc::vec::Vec;
+use core::fmt;
 use core::mem::needs_drop;
-use core::ops::ControlFlow;
+use core::ops::{ControlFlow, RangeBounds};
 
 use holdwater::codec::{EncodeError, Reader};
 use holdwater::error::{Fault, Malformed};
-use holdwater::key::{At, Key, KeyGroup, KeyGroups};
+use holdwater::key::{At, Bounds, Key, KeyGroup, KeyGroups, OrderedKey};
 use holdwater::schema::Data;
 use holdwater::state::{
-    Change, Description, Fate, Form, LoadError, Loan, Map, Op, OutputFailed, RowWriter,
+    Change, Description, Fate, Form, LoadError, Loan, Map, Op, OrderedMap, OutputFailed, RowWriter,
 };
 
 use crate::budget::Share;
 use crate::cell::{Cell, Inline, Shared};
 use crate::error::HeapError;
-use crate::fields::Fields;
+use crate::fields::{Fields, Value, View};
 use crate::frozen::HeapFrozen;
 use crate::held::{Held, located, state};
+use crate::index::{Arrangement, ByDigest, ByOrder, Field, Index};
 use crate::row::{Payload, Row, Touch};
+use crate::sorted::{Direction, Sorted};
 use crate::table::Table;
 
-/// A map of fields per key, on the heap.
-#[derive(Debug)]
-pub struct HeapMap<K, F, V> {
+/// A map of fields per key, on the heap: ordered, or not.
+pub struct HeapMap<K, F, V: Data, A: Arrangement<F> = ByDigest> {
     description: Description,
-    rows: Rows<K, F, V>,
+    rows: Rows<K, F, V, A>,
 }
 
-#[derive(Debug)]
-enum Rows<K, F, V> {
+/// An ordered map of fields per key, on the heap.
+pub type HeapOrderedMap<K, F, V> = HeapMap<K, F, V, ByOrder>;
+
+enum Rows<K, F, V: Data, A: Arrangement<F>> {
     /// Of values that own no memory.
-    Inline(MapTable<K, F, Inline<V>>),
+    Inline(MapTable<K, A::Index<Inline<V>>>),
     /// Of values that do.
-    Shared(MapTable<K, F, Shared<V>>),
+    Shared(MapTable<K, A::Index<Shared<V>>>),
 }
 
 /// The maps of all keys.
-#[derive(Debug)]
-pub(crate) struct MapTable<K, F, C>(pub(crate) Table<K, Fields<F, C>>);
+pub(crate) struct MapTable<K, I: Index>(pub(crate) Table<K, Fields<I>>);
 
 /// Does the same to either kind of rows.
 macro_rules! either {
@@ -50,7 +53,7 @@ macro_rules! either {
     };
 }
 
-impl<K: Key, F: Key, V: Data> HeapMap<K, F, V> {
+impl<K: Key, F: Key, V: Data, A: Arrangement<F>> HeapMap<K, F, V, A> {
     pub(crate) fn new(groups: KeyGroups, description: Description, share: Share) -> Self {
         let rows = if needs_drop::<V>() {
             Rows::Shared(MapTable(Table::new(groups, &description, share)))
@@ -78,9 +81,15 @@ impl<K: Key, F: Key, V: Data> HeapMap<K, F, V> {
     }
 }
 
-state!(HeapMap<K: Key, F: Key, V: Data>);
+impl<K, F, V: Data, A: Arrangement<F>> fmt::Debug for HeapMap<K, F, V, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HeapMap").field("name", &self.description.name).finish_non_exhaustive()
+    }
+}
 
-impl<K: Key, F: Key, V: Data> Map<K, F, V> for HeapMap<K, F, V> {
+state!(HeapMap<K: Key, F: Key, V: Data, A: Arrangement<F>>);
+
+impl<K: Key, F: Key, V: Data, A: Arrangement<F>> Map<K, F, V> for HeapMap<K, F, V, A> {
     #[inline]
     fn get(&self, at: At<'_, K>, field: F::View<'_>) -> Result<Option<Loan<'_, V>>, HeapError> {
         let found = either!(&self.rows, table => table.get(at, field));
@@ -153,9 +162,33 @@ impl<K: Key, F: Key, V: Data> Map<K, F, V> for HeapMap<K, F, V> {
     }
 }
 
-impl<K: Key, F: Key, C: Cell> MapTable<K, F, C> {
+impl<K: Key, F: OrderedKey, V: Data> OrderedMap<K, F, V> for HeapOrderedMap<K, F, V> {
+    fn range<'f>(
+        &self,
+        at: At<'_, K>,
+        range: impl RangeBounds<F::View<'f>>,
+        visit: impl FnMut(&F, &V) -> ControlFlow<()>,
+    ) -> Result<(), HeapError> {
+        let bounds = Bounds::of(range);
+        either!(&self.rows, table => table.range(at, &bounds, Direction::Forward, visit));
+        Ok(())
+    }
+
+    fn range_back<'f>(
+        &self,
+        at: At<'_, K>,
+        range: impl RangeBounds<F::View<'f>>,
+        visit: impl FnMut(&F, &V) -> ControlFlow<()>,
+    ) -> Result<(), HeapError> {
+        let bounds = Bounds::of(range);
+        either!(&self.rows, table => table.range(at, &bounds, Direction::Back, visit));
+        Ok(())
+    }
+}
+
+impl<K: Key, I: Index> MapTable<K, I> {
     #[inline]
-    pub(crate) fn get(&self, at: At<'_, K>, field: F::View<'_>) -> Option<&C::Value> {
+    pub(crate) fn get(&self, at: At<'_, K>, field: View<'_, I>) -> Option<&Value<I>> {
         self.0.get(at)?.get(field, self.0.encoding())
     }
 
@@ -163,11 +196,12 @@ impl<K: Key, F: Key, C: Cell> MapTable<K, F, C> {
     pub(crate) fn put(
         &mut self,
         at: At<'_, K>,
-        field: F::View<'_>,
-        value: C::Value,
+        field: View<'_, I>,
+        value: Value<I>,
     ) -> Result<bool, HeapError> {
-        let insert = |value, touch: &mut Touch| (C::new(value, touch), ());
-        let edit = |value, cell: &mut C, touch: &mut Touch| cell.edit(touch, |old| *old = value);
+        let insert = |value, touch: &mut Touch| (I::Cell::new(value, touch), ());
+        let edit =
+            |value, cell: &mut I::Cell, touch: &mut Touch| cell.edit(touch, |old| *old = value);
         let ((), new) = self.write(at, field, value, insert, edit)?;
         Ok(new)
     }
@@ -175,22 +209,22 @@ impl<K: Key, F: Key, C: Cell> MapTable<K, F, C> {
     fn update<R>(
         &mut self,
         at: At<'_, K>,
-        field: F::View<'_>,
-        init: impl FnOnce() -> C::Value,
-        edit: impl FnOnce(&mut C::Value) -> R,
+        field: View<'_, I>,
+        init: impl FnOnce() -> Value<I>,
+        edit: impl FnOnce(&mut Value<I>) -> R,
     ) -> Result<R, HeapError> {
         let insert = |edit: _, touch: &mut Touch| {
             let mut value = init();
             let result = run(edit, &mut value);
-            (C::new(value, touch), result)
+            (I::Cell::new(value, touch), result)
         };
-        let edit_cell = |edit: _, cell: &mut C, touch: &mut Touch| cell.edit(touch, edit);
+        let edit_cell = |edit: _, cell: &mut I::Cell, touch: &mut Touch| cell.edit(touch, edit);
         let (result, _) = self.write(at, field, edit, insert, edit_cell)?;
         Ok(result)
     }
 
     /// Removes a field, and with the last one the row; returns whether it was there.
-    pub(crate) fn remove(&mut self, at: At<'_, K>, field: F::View<'_>) -> bool {
+    pub(crate) fn remove(&mut self, at: At<'_, K>, field: View<'_, I>) -> bool {
         if self.get(at, field).is_none() {
             return false;
         }
@@ -209,7 +243,7 @@ impl<K: Key, F: Key, C: Cell> MapTable<K, F, C> {
         &mut self,
         target: At<'_, K>,
         sources: &[At<'_, K>],
-        mut combine: impl FnMut(&mut C::Value, C::Value),
+        mut combine: impl FnMut(&mut Value<I>, Value<I>),
     ) -> Result<(), HeapError> {
         self.0.admit()?;
         let joined = K::own(target.view());
@@ -229,7 +263,11 @@ impl<K: Key, F: Key, C: Cell> MapTable<K, F, C> {
     }
 
     /// Drops and changes fields, and with the last one drops the row.
-    fn retain(&mut self, at: At<'_, K>, mut fate: impl FnMut(&F, &C::Value) -> Fate<C::Value>) {
+    fn retain(
+        &mut self,
+        at: At<'_, K>,
+        mut fate: impl FnMut(&I::Field, &Value<I>) -> Fate<Value<I>>,
+    ) {
         let mut changes = Vec::new();
         let Some(fields) = self.0.get(at) else { return };
         let _ = fields.each(|field, value| {
@@ -245,7 +283,7 @@ impl<K: Key, F: Key, C: Cell> MapTable<K, F, C> {
 
     /// Stores the values of fields that are there, and removes those without a value; with the last
     /// one the row.
-    pub(crate) fn apply(&mut self, at: At<'_, K>, changes: Vec<(F, Option<C::Value>)>) {
+    pub(crate) fn apply(&mut self, at: At<'_, K>, changes: Vec<(I::Field, Option<Value<I>>)>) {
         if changes.is_empty() {
             return;
         }
@@ -254,8 +292,8 @@ impl<K: Key, F: Key, C: Cell> MapTable<K, F, C> {
                 match value {
                     None => _ = fields.remove(field.view(), touch),
                     Some(value) => {
-                        let insert = |value, touch: &mut Touch| (C::new(value, touch), ());
-                        let edit = |value, cell: &mut C, touch: &mut Touch| {
+                        let insert = |value, touch: &mut Touch| (I::Cell::new(value, touch), ());
+                        let edit = |value, cell: &mut I::Cell, touch: &mut Touch| {
                             cell.edit(touch, |old| *old = value);
                         };
                         fields.write(field.view(), touch, value, insert, edit);
@@ -273,10 +311,10 @@ impl<K: Key, F: Key, C: Cell> MapTable<K, F, C> {
     fn write<A, R>(
         &mut self,
         at: At<'_, K>,
-        field: F::View<'_>,
+        field: View<'_, I>,
         input: A,
-        insert: impl FnOnce(A, &mut Touch) -> (C, R),
-        edit: impl FnOnce(A, &mut C, &mut Touch) -> R,
+        insert: impl FnOnce(A, &mut Touch) -> (I::Cell, R),
+        edit: impl FnOnce(A, &mut I::Cell, &mut Touch) -> R,
     ) -> Result<(R, bool), HeapError> {
         self.0.write(
             at,
@@ -291,7 +329,21 @@ impl<K: Key, F: Key, C: Cell> MapTable<K, F, C> {
     }
 }
 
-impl<K: Key, F: Key, C: Cell> Payload<K> for Fields<F, C> {
+impl<K: Key, F: OrderedKey, C: Cell> MapTable<K, Sorted<F, C>> {
+    fn range(
+        &self,
+        at: At<'_, K>,
+        bounds: &Bounds<'_, F>,
+        direction: Direction,
+        mut visit: impl FnMut(&F, &C::Value) -> ControlFlow<()>,
+    ) {
+        let Some(fields) = self.0.get(at) else { return };
+        let visit = |field: &Field<F, C>| visit(&field.field, field.cell.get());
+        let _ = fields.index.range(bounds, direction, visit);
+    }
+}
+
+impl<K: Key, I: Index> Payload<K> for Fields<I> {
     const GROWS: bool = true;
 
     fn bytes(&self) -> usize {
@@ -312,13 +364,19 @@ impl<K: Key, F: Key, C: Cell> Payload<K> for Fields<F, C> {
     }
 }
 
+impl<K, I: Index> fmt::Debug for MapTable<K, I> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MapTable").finish_non_exhaustive()
+    }
+}
+
 /// Calls `edit`, so that its type is known to be a function of the value.
 fn run<V, R>(edit: impl FnOnce(&mut V) -> R, value: &mut V) -> R {
     edit(value)
 }
 
-fn load<K: Key, F: Key, C: Cell>(
-    table: &mut MapTable<K, F, C>,
+fn load<K: Key, I: Index>(
+    table: &mut MapTable<K, I>,
     group: KeyGroup,
     change: Change<'_>,
     form: &Form<'_>,
@@ -330,7 +388,7 @@ fn load<K: Key, F: Key, C: Cell>(
         Op::Put => {
             for _ in 0..form.count(&mut reader)? {
                 let start = reader;
-                let field: F = form.field(&mut reader)?;
+                let field: I::Field = form.field(&mut reader)?;
                 let value = form.value(&mut reader)?;
                 let new = table.put(at, field.view(), value).map_err(LoadError::State)?;
                 if form.fresh && !new {
@@ -340,7 +398,7 @@ fn load<K: Key, F: Key, C: Cell>(
         }
         Op::Remove => {
             for _ in 0..form.count(&mut reader)? {
-                let field: F = form.field(&mut reader)?;
+                let field: I::Field = form.field(&mut reader)?;
                 table.remove(at, field.view());
             }
         }

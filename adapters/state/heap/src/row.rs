@@ -66,7 +66,7 @@ pub(crate) trait Payload<K>: Clone + Send + Sync + 'static {
 
 /// One write to a row: when it is, and what it costs.
 #[derive(Debug)]
-pub(crate) struct Touch {
+pub struct Touch {
     /// The version of the last change before it; the present one for a new row.
     pub(crate) before: u32,
     /// The present version.

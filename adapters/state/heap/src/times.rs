@@ -10,6 +10,7 @@ use holdwater::state::{OutputFailed, RowWriter};
 
 use crate::cell::{Cell, Inline};
 use crate::fields::Fields;
+use crate::hashed::Hashed;
 use crate::row::{Payload, Row, Touch};
 
 /// The times of one key.
@@ -21,7 +22,7 @@ pub(crate) enum Times {
     Many(Box<Many>),
 }
 
-type Many = Fields<i64, Inline<()>>;
+type Many = Fields<Hashed<i64, Inline<()>>>;
 
 impl Times {
     pub(crate) fn contains(&self, time: i64, encoding: Encoding) -> bool {

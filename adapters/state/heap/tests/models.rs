@@ -6,12 +6,14 @@ mod chain;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
-use std::ops::ControlFlow;
+use std::ops::{Bound, ControlFlow};
 
 use holdwater::key::{In, Key};
 use holdwater::snapshot::FrozenStates;
-use holdwater::state::{Backend, Descriptor, List, Map, State, TimeDomain, Timers, Value};
-use holdwater_heap::{Heap, HeapError, HeapList, HeapMap, HeapTimers, HeapValue};
+use holdwater::state::{
+    Backend, Descriptor, List, Map, OrderedMap, State, TimeDomain, Timers, Value,
+};
+use holdwater_heap::{Heap, HeapError, HeapList, HeapMap, HeapOrderedMap, HeapTimers, HeapValue};
 use proptest::prelude::*;
 
 use chain::{Checkpoint, digests, freeze_state, groups, load, save};
@@ -424,6 +426,113 @@ impl Subject for Maps {
     }
 }
 
+/// Ordered maps of few and of many fields.
+struct Prices;
+
+fn price(key: u32) -> (u32, String) {
+    (if key.is_multiple_of(4) { key % 40 } else { 1 }, key.wrapping_mul(977).to_string())
+}
+
+/// Returns what lies in a range, both ways.
+fn in_range(
+    state: &HeapOrderedMap<u32, String, String>,
+    key: u32,
+    range: (Bound<&str>, Bound<&str>),
+) -> Vec<(String, String)> {
+    let (at, mut found, mut back) = (groups().locate::<u32>(key), vec![], vec![]);
+    let pair = |field: &String, value: &String| (field.clone(), value.clone());
+    let visited = state.range(at, range, |field, value| {
+        found.push(pair(field, value));
+        ControlFlow::Continue(())
+    });
+    visited.unwrap();
+    let visited = state.range_back(at, range, |field, value| {
+        back.push(pair(field, value));
+        ControlFlow::Continue(())
+    });
+    visited.unwrap();
+    back.reverse();
+    assert_eq!(found, back);
+    found
+}
+
+impl Subject for Prices {
+    type State = HeapOrderedMap<u32, String, String>;
+    type Model = BTreeMap<u32, BTreeMap<String, String>>;
+
+    fn open() -> Self::State {
+        Heap::new(groups()).ordered_map(Descriptor::new("prices")).unwrap()
+    }
+
+    fn write(state: &mut Self::State, model: &mut Self::Model, key: u32, how: u8) {
+        let (key, field) = price(key);
+        let (at, value) = (groups().locate::<u32>(key), how.to_string());
+        let map = model.entry(key).or_default();
+        if how.is_multiple_of(2) {
+            let new = state.put(at, &field, value.clone()).unwrap();
+            assert_eq!(new, map.insert(field, value).is_none());
+        } else {
+            state.update(at, &field, String::new, |text| text.push('x')).unwrap();
+            map.entry(field).or_default().push('x');
+        }
+    }
+
+    fn remove(state: &mut Self::State, model: &mut Self::Model, key: u32, how: u8) {
+        let (key, field) = price(key);
+        let at = groups().locate::<u32>(key);
+        if how < 8 {
+            state.remove_all(at).unwrap();
+            model.remove(&key);
+        } else if let Some(map) = model.get_mut(&key) {
+            let removed = state.remove(at, &field).unwrap();
+            assert_eq!(removed, map.remove(&field).is_some());
+            if map.is_empty() {
+                model.remove(&key);
+            }
+        } else {
+            assert!(!state.remove(at, &field).unwrap());
+        }
+    }
+
+    fn read(state: &mut Self::State) -> Self::Model {
+        let mut model = BTreeMap::new();
+        for group in groups().iter() {
+            let mut keys = vec![];
+            state
+                .keys(group, |key| {
+                    keys.push(*key);
+                    ControlFlow::Continue(())
+                })
+                .unwrap();
+            for key in keys {
+                let at = groups().locate::<u32>(key);
+                let all = in_range(state, key, (Bound::Unbounded, Bound::Unbounded));
+                assert!(all.is_sorted_by(|(a, _), (b, _)| a < b));
+                assert_eq!(state.len(at).unwrap(), all.len() as u64);
+                assert_eq!(state.first(at).unwrap().as_ref(), all.first());
+                assert_eq!(state.last(at).unwrap().as_ref(), all.last());
+                let map: BTreeMap<_, _> = all.into_iter().collect();
+                for (start, end) in [("2", "3"), ("150", "97"), ("9", "a"), ("3", "3")] {
+                    for range in [
+                        (Bound::Included(start), Bound::Excluded(end)),
+                        (Bound::Excluded(start), Bound::Included(end)),
+                        (Bound::Unbounded, Bound::Included(start)),
+                    ] {
+                        let expected = map.range::<str, _>(range);
+                        let expected = expected.map(|(a, b)| (a.clone(), b.clone()));
+                        assert_eq!(in_range(state, key, range), expected.collect::<Vec<_>>());
+                    }
+                }
+                for (field, value) in &map {
+                    assert_eq!(&*state.get(at, field).unwrap().unwrap(), value);
+                }
+                assert!(model.insert(key, map).is_none(), "visited twice");
+            }
+        }
+        model
+    }
+}
+
 struct Alarms;
 
 impl Subject for Alarms {
@@ -541,6 +650,7 @@ follows_its_model! {
     values_of_windows_follow_their_model: Windows;
     lists_follow_their_model: Lists;
     maps_follow_their_model: Maps;
+    ordered_maps_follow_their_model: Prices;
     timers_follow_their_model: Alarms;
     keys_of_one_digest_follow_their_model: Clashes;
 }

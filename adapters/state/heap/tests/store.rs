@@ -340,6 +340,36 @@ fn a_hundred_thousand_fields_of_one_digest_are_written_frozen_and_restored() {
     assert_eq!(*restored.get(at, 7).unwrap().unwrap(), 7);
 }
 
+/// Puts and removes fields after freezes that nobody holds any longer.
+fn bytes_after_puts_and_removals_between_freezes<M: Map<u32, String, u64>>(mut map: M) {
+    let at = groups().locate::<u32>(1);
+    for field in 0..10 {
+        map.put(at, &field.to_string(), 0).unwrap();
+    }
+    let mut bytes = Vec::new();
+    for id in 1..=20 {
+        drop(freeze_state(&mut map, id, None));
+        let held = freeze_state(&mut map, 100 + id, None);
+        map.put(at, "new", 0).unwrap();
+        assert!(map.remove(at, "new").unwrap());
+        drop(held);
+        map.aborted(id);
+        map.aborted(100 + id);
+        settle(&mut map);
+        bytes.push(map.bytes());
+    }
+    assert!(bytes[19] <= bytes[3], "{bytes:?}");
+}
+
+#[test]
+fn copies_of_a_map_are_counted_as_large_as_they_are() {
+    let mut heap = Heap::new(groups());
+    let map = heap.map::<u32, String, u64>(Descriptor::new("map")).unwrap();
+    bytes_after_puts_and_removals_between_freezes(map);
+    let ordered = heap.ordered_map::<u32, String, u64>(Descriptor::new("ordered")).unwrap();
+    bytes_after_puts_and_removals_between_freezes(ordered);
+}
+
 #[test]
 fn a_list_of_a_million_items_grows_between_freezes_and_is_dropped() {
     let mut heap = Heap::new(groups());
