@@ -72,7 +72,7 @@ impl<F: OrderedKey> fmt::Debug for Bounds<'_, F> {
 }
 
 macro_rules! number {
-    ($($key:ty, $value:ident => $ordered:expr, $bytes:ident => $back:expr;)*) => {$(
+    ($($key:ty, $value:ident => $ordered:expr, $read:ident => $back:expr;)*) => {$(
         impl OrderedKey for $key {
             #[inline]
             fn compare(a: Self, b: Self) -> Ordering {
@@ -85,7 +85,7 @@ macro_rules! number {
 
             fn read_ordered(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
                 let start = *reader;
-                let $bytes = reader.array()?;
+                let $read = reader.array()?;
                 let value: Option<Self> = $back;
                 value.ok_or(start.fault(Fault::Range))
             }
@@ -113,7 +113,9 @@ number! {
         [1] => Some(true),
         _ => None,
     };
-    char, value => u32::from(value).to_be_bytes(), bytes => Self::from_u32(u32::from_be_bytes(bytes));
+    char, value => u32::from(value).to_be_bytes(), bytes => {
+        Self::from_u32(u32::from_be_bytes(bytes))
+    };
 }
 
 impl OrderedKey for () {

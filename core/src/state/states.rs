@@ -24,7 +24,8 @@ pub trait Visitor<E: StateError> {
 /// Declares the states of an operator: the struct, how it is opened, and how it is walked.
 ///
 /// The name of a field is the name of the state. The kinds are `Value<K, V>`, `List<K, V>`,
-/// `Map<K, F, V>`, `OrderedMap<K, F, V>`, and the timers `EventTimers<K>` and `ProcessingTimers<K>`.
+/// `Map<K, F, V>`, `OrderedMap<K, F, V>`, and the timers `EventTimers<K>` and
+/// `ProcessingTimers<K>`.
 ///
 /// ```
 /// use holdwater::key::At;

@@ -45,6 +45,11 @@ fn text() -> impl Strategy<Value = String> {
     vec(prop::sample::select(&CHARS[..]), 0..5).prop_map(String::from_iter)
 }
 
+fn seat() -> impl Strategy<Value = Seat> {
+    let parts = (-1i16..2, text(), any::<char>());
+    parts.prop_map(|(row, name, letter)| Seat { row, name, letter })
+}
+
 fn keys_are_in_order<F: OrderedKey + Ord + core::fmt::Debug>(a: &F, b: &F) {
     let (left, right) = (encoded(a), encoded(b));
     assert_eq!(left.cmp(&right), a.cmp(b), "{a:?} and {b:?}");
@@ -93,8 +98,7 @@ in_order! {
     longer_tuples_are_in_order: (u8, String, bool, i8),
         (0u8..2, text(), any::<bool>(), any::<i8>());
     arrays_are_in_order: [u8; 3], any::<[u8; 3]>();
-    types_of_ones_own_are_in_order: Seat,
-        (-1i16..2, text(), any::<char>()).prop_map(|(row, name, letter)| Seat { row, name, letter });
+    types_of_ones_own_are_in_order: Seat, seat();
 }
 
 #[test]
