@@ -8,6 +8,8 @@
 //! timers  group u16 BE  time u64 BE  key           nothing
 //! ```
 //!
+//! Ranks ascend from 0; where items expire, some may be gone from the middle.
+//!
 //! Key, field and value are encoded as in a part, but the field of an ordered map as docs/format.md
 //! 2.6 says. No encoding of a key begins with that of another, so that the rows of a key are those
 //! that begin with it. The sign bit of a time is turned over.
@@ -16,7 +18,7 @@ use alloc::borrow::Cow;
 use alloc::vec::Vec;
 use core::convert::Infallible;
 
-use holdwater::codec::{EncodeError, Reader, encode};
+use holdwater::codec::{EncodeError, Reader, decode, encode};
 use holdwater::error::Malformed;
 use holdwater::key::{At, Key, KeyGroup};
 use holdwater::schema::{Budget, Data, DecodeError, Schema, StoredSchema, walk};
@@ -119,6 +121,11 @@ impl Layout {
         Ok(Cow::Owned(bytes))
     }
 
+    /// Reads the stamp of a value that expires: it stands in front.
+    pub(crate) fn stamp(&self, value: &[u8]) -> Result<i64, Malformed> {
+        decode(self.description.encoding, &mut Reader::new(value))
+    }
+
     /// Reads a key.
     pub(crate) fn key<K: Data>(&self, bytes: &[u8]) -> Result<K, DecodeError> {
         whole(bytes, |reader| self.form().key(reader))
@@ -177,3 +184,5 @@ const fn unordered(time: u64) -> i64 {
 
 /// The length of a group in front of a row.
 pub(crate) const GROUP_LEN: usize = 2;
+/// The length of a rank at the end of one.
+pub(crate) const RANK_LEN: usize = 8;

@@ -5,7 +5,7 @@ use core::ops::{Bound, ControlFlow};
 use holdwater::codec::Reader;
 use holdwater::error::Fault;
 use holdwater::key::{At, Key, KeyGroup, KeyGroups};
-use holdwater::state::{Change, Cut, Description, Form, LoadError, State};
+use holdwater::state::{Change, Cut, Description, Expiry, Form, LoadError, Passes, State};
 
 use crate::changes::Changes;
 use crate::layout::{self, Layout, Row};
@@ -21,7 +21,18 @@ pub struct Rows<T, K, C> {
     changes: Changes,
     /// How many keys have a row, or timers there are.
     pub(crate) keys: u64,
+    search: Search,
     types: PhantomData<fn() -> (K, C)>,
+}
+
+/// The search for what has expired.
+#[derive(Debug, Default)]
+struct Search {
+    passes: Passes,
+    /// From where on rows are still to be looked at in the pass under way.
+    from: Vec<u8>,
+    /// The latest time at which the state was frozen: what had expired once stays expired.
+    frozen: Option<i64>,
 }
 
 /// What a row holds beside its key: the kind of the state.
@@ -37,8 +48,8 @@ pub trait Content: Sized + 'static {
 
 impl<T: ByteTable, K: Key, C> Rows<T, K, C> {
     pub(crate) fn new(table: T, layout: Layout, groups: KeyGroups) -> Self {
-        let changes = Changes::default();
-        Self { table, layout, groups, changes, keys: 0, types: PhantomData }
+        let (changes, search) = (Changes::default(), Search::default());
+        Self { table, layout, groups, changes, keys: 0, search, types: PhantomData }
     }
 
     /// Returns what the rows of a key begin with.
@@ -159,6 +170,38 @@ impl<T: ByteTable, K: Key, C> Rows<T, K, C> {
         Ok(())
     }
 
+    /// Looks at the next rows for expired ones, and drops those.
+    fn expire(&mut self, expiry: Expiry, now: i64) -> Result<(), BytesError<T::Error>> {
+        let (cutoff, mut expired, mut failed) = (expiry.cutoff(now), Vec::new(), Ok(()));
+        let (layout, passes) = (&self.layout, &mut self.search.passes);
+        let (mut seen, mut last) = (0, None);
+        let from = Bound::Included(&self.search.from[..]);
+        let scanned = self.table.range(from, Bound::Unbounded, |row, value| {
+            match layout.stamp(value) {
+                Ok(stamp) if cutoff.includes(stamp) => expired.push(row.to_vec()),
+                Ok(stamp) => passes.meet(expiry.deadline(stamp)),
+                Err(malformed) => failed = Err(malformed),
+            }
+            (seen, last) = (seen + 1, (seen + 1 == ROWS_PER_STEP).then(|| row.to_vec()));
+            if last.is_none() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
+        scanned.map_err(BytesError::Store)?;
+        failed?;
+        for row in expired {
+            self.delete_row(&row)?;
+            let key = layout::GROUP_LEN + self.layout.split(&row)?.key.len();
+            self.keys -= u64::from(!self.has(&row[..key])?);
+        }
+        match last {
+            Some(last) => self.search.from = [&last[..], &[0]].concat(),
+            None => {
+                self.search.from.clear();
+                self.search.passes.end(expiry);
+            }
+        }
+        Ok(())
+    }
+
     /// Takes the key of a row of a part, which belongs to `group`.
     pub(crate) fn load_key(
         &self,
@@ -195,7 +238,13 @@ impl<T: ByteTable, K: Key, C: Content> State for Rows<T, K, C> {
 
     fn freeze(&mut self, cut: &Cut) -> Result<Self::Frozen, Self::Error> {
         let rows = self.table.freeze().map_err(BytesError::Store)?;
-        Ok(FrozenRows::new(rows, self.layout.clone(), self.changes.freeze(cut)))
+        let cutoff = self.layout.description.expiry().map(|expiry| {
+            let now = cut.moment().by(expiry.domain);
+            let now = self.search.frozen.map_or(now, |frozen| frozen.max(now));
+            self.search.frozen = Some(now);
+            expiry.cutoff(now)
+        });
+        Ok(FrozenRows::new(rows, self.layout.clone(), self.changes.freeze(cut), cutoff))
     }
 
     fn completed(&mut self, checkpoint: u64) {
@@ -217,6 +266,7 @@ impl<T: ByteTable, K: Key, C: Content> State for Rows<T, K, C> {
 
     fn loaded(&mut self, checkpoint: u64) {
         self.changes.loaded(checkpoint);
+        self.search = Search::default();
     }
 
     fn clear(&mut self) -> Result<(), Self::Error> {
@@ -225,8 +275,14 @@ impl<T: ByteTable, K: Key, C: Content> State for Rows<T, K, C> {
         Ok(())
     }
 
-    fn sweep(&mut self, _: i64, _: usize) -> Result<usize, Self::Error> {
-        Ok(0)
+    fn sweep(&mut self, now: i64, steps: usize) -> Result<usize, Self::Error> {
+        let Some(expiry) = self.layout.description.expiry() else { return Ok(0) };
+        let mut done = 0;
+        while done < steps && self.search.passes.is_under_way(now) {
+            self.expire(expiry, now)?;
+            done += 1;
+        }
+        Ok(done)
     }
 
     fn bytes(&self) -> u64 {
@@ -237,3 +293,6 @@ impl<T: ByteTable, K: Key, C: Content> State for Rows<T, K, C> {
         self.keys
     }
 }
+
+/// How many rows a step of a sweep looks at.
+const ROWS_PER_STEP: usize = 256;

@@ -3,7 +3,7 @@ use core::convert::Infallible;
 use heapless::Vec;
 use holdwater::codec::{Encoding, Write, encode};
 use holdwater::key::{Key, KeyGroup, KeyGroups};
-use holdwater::state::{Frozen, RowWriter, SaveError, Shape};
+use holdwater::state::{Frozen, Judge, RowWriter, SaveError, Shape};
 
 use crate::FixedError;
 use crate::rows::Content;
@@ -16,6 +16,8 @@ pub struct FrozenRows<K, T, const N: usize, const G: usize> {
     groups: KeyGroups,
     encoding: Encoding,
     shapes: Vec<Shape, G>,
+    /// Tells what had expired at that moment, if rows expire.
+    judge: Option<Judge>,
 }
 
 impl<K, T, const N: usize, const G: usize> FrozenRows<K, T, N, G> {
@@ -24,8 +26,9 @@ impl<K, T, const N: usize, const G: usize> FrozenRows<K, T, N, G> {
         groups: KeyGroups,
         encoding: Encoding,
         shapes: Vec<Shape, G>,
+        judge: Option<Judge>,
     ) -> Self {
-        Self { table, groups, encoding, shapes }
+        Self { table, groups, encoding, shapes, judge }
     }
 }
 
@@ -49,7 +52,7 @@ impl<K: Key, T: Content, const N: usize, const G: usize> Frozen for FrozenRows<K
     ) -> Result<(), SaveError<FixedError>> {
         for places in T::of_group(&self.table, group) {
             if is_encoding(&self.table.row(places.start).key, self.encoding, key) {
-                T::save(&self.table, places, out)?;
+                T::save(&self.table, places, self.judge.as_ref(), out)?;
             }
         }
         Ok(())
@@ -57,7 +60,7 @@ impl<K: Key, T: Content, const N: usize, const G: usize> Frozen for FrozenRows<K
 
     fn scan(&self, group: KeyGroup, out: &mut RowWriter<'_>) -> Result<(), SaveError<FixedError>> {
         for places in T::of_group(&self.table, group) {
-            T::save(&self.table, places, out)?;
+            T::save(&self.table, places, self.judge.as_ref(), out)?;
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use holdwater::codec::{EncodeError, Reader};
 use holdwater::error::Fault;
 use holdwater::key::{At, Key, KeyGroup};
 use holdwater::schema::Data;
-use holdwater::state::{Change, Fate, Form, List, LoadError, Op, OutputFailed, RowWriter};
+use holdwater::state::{Change, Fate, Form, Judge, List, LoadError, Op, OutputFailed, RowWriter};
 
 use crate::rows::Content;
 use crate::table::Table;
@@ -95,13 +95,21 @@ impl<K: Key, V: Data, const N: usize, const G: usize> List<K, V> for Rows<K, Ite
 }
 
 impl<V: Data> Content for Item<V> {
+    type Value = V;
+
+    fn value(&self) -> &V {
+        &self.0
+    }
+
     fn save<K: Key, const N: usize>(
         table: &Table<K, Self, N>,
         places: Range<usize>,
+        judge: Option<&Judge>,
         out: &mut RowWriter<'_>,
     ) -> Result<(), EncodeError<OutputFailed>> {
         let key = &table.row(places.start).key;
-        out.items(key, 0, table.rows(places).map(|row| &row.content.0))
+        let rows = table.rows(places).filter(|row| row.content.is_live(judge));
+        out.items(key, 0, rows.map(|row| &row.content.0))
     }
 
     fn load<K: Key, const N: usize, const G: usize>(

@@ -5,7 +5,7 @@ use holdwater::error::Fault;
 use holdwater::key::{At, Bounds, Key, KeyGroup, OrderedKey};
 use holdwater::schema::Data;
 use holdwater::state::{
-    Change, Fate, Form, LoadError, Loan, Map, Op, OrderedMap, OutputFailed, RowWriter,
+    Change, Fate, Form, Judge, LoadError, Loan, Map, Op, OrderedMap, OutputFailed, RowWriter,
 };
 
 use crate::arrangement::{Arrangement, ByDigest, ByOrder};
@@ -212,13 +212,21 @@ where
 }
 
 impl<F: Key, V: Data, A: Arrangement<F>> Content for Field<F, V, A> {
+    type Value = V;
+
+    fn value(&self) -> &V {
+        &self.value
+    }
+
     fn save<K: Key, const N: usize>(
         table: &Table<K, Self, N>,
         places: Range<usize>,
+        judge: Option<&Judge>,
         out: &mut RowWriter<'_>,
     ) -> Result<(), EncodeError<OutputFailed>> {
         let key = &table.row(places.start).key;
         let contents = table.rows(places).map(|row| &row.content);
+        let contents = contents.filter(|content| content.is_live(judge));
         out.entries(key, contents.map(|content| (&content.field, &content.value)))
     }
 

@@ -4,7 +4,8 @@ use holdwater::codec::{EncodeError, Encoding, Reader};
 use holdwater::error::Fault;
 use holdwater::key::{At, Key, KeyGroup, KeyGroups};
 use holdwater::state::{
-    Change, Cut, Description, Fate, Form, LoadError, OutputFailed, RowWriter, Shape, State,
+    Change, Cut, Description, Fate, Form, Judge, LoadError, OutputFailed, Passes, RowWriter, Shape,
+    Stamped, State,
 };
 
 use crate::changes::Changes;
@@ -18,10 +19,24 @@ pub struct Rows<K, T, const N: usize, const G: usize> {
     groups: KeyGroups,
     pub(crate) table: Table<K, T, N>,
     changes: Changes<G>,
+    passes: Passes,
+    /// The number of the row at which the pass under way goes on.
+    next: usize,
 }
 
 /// What a row holds beside its key: the kind of the state.
 pub trait Content: Clone + Send + Sync + Sized + 'static {
+    /// The value, item or value of a field; nothing for a timer.
+    type Value: 'static;
+
+    /// Returns it.
+    fn value(&self) -> &Self::Value;
+
+    /// Returns whether it lives: without a judge everything does.
+    fn is_live(&self, judge: Option<&Judge>) -> bool {
+        judge.is_none_or(|judge| judge.is_live(self.value()))
+    }
+
     /// Returns the places of the rows of `group`, those of one key at a time.
     fn of_group<K: Key, const N: usize>(
         table: &Table<K, Self, N>,
@@ -30,10 +45,11 @@ pub trait Content: Clone + Send + Sync + Sized + 'static {
         table.runs(table.with(u64::from(group.index())))
     }
 
-    /// Writes the rows of one key.
+    /// Writes the live rows of one key.
     fn save<K: Key, const N: usize>(
         table: &Table<K, Self, N>,
         places: Range<usize>,
+        judge: Option<&Judge>,
         out: &mut RowWriter<'_>,
     ) -> Result<(), EncodeError<OutputFailed>>;
 
@@ -49,7 +65,8 @@ pub trait Content: Clone + Send + Sync + Sized + 'static {
 impl<K: Key, T, const N: usize, const G: usize> Rows<K, T, N, G> {
     pub(crate) fn new(description: Description, groups: KeyGroups) -> Result<Self, FixedError> {
         let changes = Changes::new(groups)?;
-        Ok(Self { description, groups, table: Table::new(), changes })
+        let (table, passes) = (Table::new(), Passes::new());
+        Ok(Self { description, groups, table, changes, passes, next: 0 })
     }
 
     /// Returns the places of the rows of a key, and of its first where it has none.
@@ -107,6 +124,30 @@ impl<K: Key, T, const N: usize, const G: usize> Rows<K, T, N, G> {
         }
     }
 
+    /// Looks at the next rows for expired ones, and drops those.
+    fn expire(&mut self, stamped: &Stamped, judge: &Judge)
+    where
+        T: Content,
+    {
+        let end = N.min(self.next + ROWS_PER_STEP);
+        // By number: rows stay where they are, whatever else comes and goes between two steps.
+        for number in core::mem::replace(&mut self.next, end)..end {
+            let Some(row) = self.table.numbered(number) else { continue };
+            let value = row.content.value();
+            if judge.is_live(value) {
+                self.passes.meet(stamped.expiry.deadline(stamped.stamp(value)));
+            } else {
+                let group = KeyGroup::new(row.rank.0 as u16);
+                let place = self.table.place(number).expect("a row has a place in the order");
+                self.remove_rows(group, place..place + 1);
+            }
+        }
+        if end == N {
+            self.next = 0;
+            self.passes.end(stamped.expiry);
+        }
+    }
+
     /// Takes the key of a row, which belongs to `group`.
     pub(crate) fn load_key(
         &self,
@@ -148,9 +189,13 @@ impl<K: Key, T: Content, const N: usize, const G: usize> State for Rows<K, T, N,
 
     fn freeze(&mut self, cut: &Cut) -> Result<Self::Frozen, FixedError> {
         let base = self.changes.freeze(cut);
+        let now = |stamped: Stamped| cut.moment().by(stamped.expiry.domain);
+        let judge = self.description.stamped.map(|stamped| stamped.at(now(stamped)));
         let mut shapes = heapless::Vec::new();
         for (position, group) in self.groups.iter().enumerate() {
-            let shape = if T::of_group(&self.table, group).next().is_none() {
+            let mut places = T::of_group(&self.table, group).flatten();
+            let live = |place| self.table.row(place).content.is_live(judge.as_ref());
+            let shape = if !places.any(live) {
                 Shape::Empty
             } else if base.is_some_and(|base| !self.changes.since(base, position)) {
                 Shape::Unchanged
@@ -159,7 +204,7 @@ impl<K: Key, T: Content, const N: usize, const G: usize> State for Rows<K, T, N,
             };
             shapes.push(shape).expect("a state has at most as many groups as its store");
         }
-        Ok(FrozenRows::new(self.table.clone(), self.groups, self.encoding(), shapes))
+        Ok(FrozenRows::new(self.table.clone(), self.groups, self.encoding(), shapes, judge))
     }
 
     fn completed(&mut self, checkpoint: u64) {
@@ -180,6 +225,7 @@ impl<K: Key, T: Content, const N: usize, const G: usize> State for Rows<K, T, N,
     }
 
     fn loaded(&mut self, checkpoint: u64) {
+        (self.passes, self.next) = (Passes::new(), 0);
         self.changes.loaded(checkpoint);
     }
 
@@ -188,8 +234,14 @@ impl<K: Key, T: Content, const N: usize, const G: usize> State for Rows<K, T, N,
         Ok(())
     }
 
-    fn sweep(&mut self, _: i64, _: usize) -> Result<usize, FixedError> {
-        Ok(0)
+    fn sweep(&mut self, now: i64, steps: usize) -> Result<usize, FixedError> {
+        let Some(stamped) = self.description.stamped else { return Ok(0) };
+        let mut done = 0;
+        while done < steps && self.passes.is_under_way(now) {
+            self.expire(&stamped, &stamped.at(now));
+            done += 1;
+        }
+        Ok(done)
     }
 
     /// Returns the size of the state; a copy that was frozen belongs to its holder.
@@ -201,3 +253,6 @@ impl<K: Key, T: Content, const N: usize, const G: usize> State for Rows<K, T, N,
         self.groups.iter().map(|group| T::of_group(&self.table, group).count() as u64).sum()
     }
 }
+
+/// How many rows a step of a sweep looks at.
+const ROWS_PER_STEP: usize = 256;

@@ -53,6 +53,16 @@ impl<K: Key, T, const N: usize> Table<K, T, N> {
         self.rows[number].as_mut().expect("a row in order is there")
     }
 
+    /// Returns the row of that number, if one lies there.
+    pub(crate) fn numbered(&self, number: usize) -> Option<&Row<K, T>> {
+        self.rows[number].as_ref()
+    }
+
+    /// Returns the place of the row of that number: looks for it.
+    pub(crate) fn place(&self, number: usize) -> Option<usize> {
+        self.order[..self.len].iter().position(|other| usize::from(*other) == number)
+    }
+
     /// Returns the rows at `places`.
     pub(crate) fn rows(
         &self,

@@ -5,7 +5,9 @@ use core::ops::{ControlFlow, Range};
 use holdwater::codec::{EncodeError, Encoding, Reader, Write, encode};
 use holdwater::error::Fault;
 use holdwater::key::{At, Key, KeyGroup};
-use holdwater::state::{Change, Form, LoadError, Op, OutputFailed, RowWriter, Timer, Timers};
+use holdwater::state::{
+    Change, Form, Judge, LoadError, Op, OutputFailed, RowWriter, Timer, Timers,
+};
 
 use crate::rows::Content;
 use crate::table::{Rank, Row, Table};
@@ -75,6 +77,12 @@ impl<K: Key, const N: usize, const G: usize> Timers<K> for Rows<K, Time, N, G> {
 }
 
 impl Content for Time {
+    type Value = ();
+
+    fn value(&self) -> &() {
+        &()
+    }
+
     fn of_group<K: Key, const N: usize>(
         table: &Table<K, Self, N>,
         group: KeyGroup,
@@ -86,6 +94,7 @@ impl Content for Time {
     fn save<K: Key, const N: usize>(
         table: &Table<K, Self, N>,
         places: Range<usize>,
+        _: Option<&Judge>,
         out: &mut RowWriter<'_>,
     ) -> Result<(), EncodeError<OutputFailed>> {
         table

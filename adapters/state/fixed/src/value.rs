@@ -4,7 +4,7 @@ use holdwater::codec::{EncodeError, Reader};
 use holdwater::error::Fault;
 use holdwater::key::{At, Key, KeyGroup};
 use holdwater::schema::Data;
-use holdwater::state::{Change, Form, LoadError, Loan, Op, OutputFailed, RowWriter, Value};
+use holdwater::state::{Change, Form, Judge, LoadError, Loan, Op, OutputFailed, RowWriter, Value};
 
 use crate::rows::Content;
 use crate::table::Table;
@@ -66,12 +66,20 @@ impl<K: Key, V: Data, const N: usize, const G: usize> Value<K, V> for Rows<K, On
 }
 
 impl<V: Data> Content for One<V> {
+    type Value = V;
+
+    fn value(&self) -> &V {
+        &self.0
+    }
+
     fn save<K: Key, const N: usize>(
         table: &Table<K, Self, N>,
         places: Range<usize>,
+        judge: Option<&Judge>,
         out: &mut RowWriter<'_>,
     ) -> Result<(), EncodeError<OutputFailed>> {
-        table.rows(places).try_for_each(|row| out.value(&row.key, &row.content.0))
+        let mut rows = table.rows(places).filter(|row| row.content.is_live(judge));
+        rows.try_for_each(|row| out.value(&row.key, &row.content.0))
     }
 
     fn load<K: Key, const N: usize, const G: usize>(

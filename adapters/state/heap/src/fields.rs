@@ -4,7 +4,7 @@ use core::ops::ControlFlow;
 
 use holdwater::codec::{EncodeError, Encoding};
 use holdwater::key::Key;
-use holdwater::state::{OutputFailed, RowWriter};
+use holdwater::state::{Judge, OutputFailed, RowWriter};
 
 use crate::cell::Cell;
 use crate::index::{Field, Index};
@@ -119,12 +119,13 @@ impl<I: Index> Fields<I> {
         &self,
         key: &K,
         base: Option<u32>,
+        judge: Option<&Judge>,
         out: &mut RowWriter<'_>,
     ) -> Result<(), EncodeError<OutputFailed>> {
         if let Some(base) = base {
             out.removed_fields(key, self.removed.since(base))?;
         }
-        self.index.save(key, base, out)
+        self.index.save(key, base, judge, out)
     }
 
     /// Drops what no base needs of the log of removed fields.

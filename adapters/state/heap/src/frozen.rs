@@ -7,7 +7,7 @@ use core::ops::ControlFlow;
 
 use holdwater::codec::{EncodeError, Encoding, Reader, decode};
 use holdwater::key::{Key, KeyGroup, KeyGroups};
-use holdwater::state::{Frozen, OutputFailed, RowWriter, SaveError, Shape};
+use holdwater::state::{Frozen, Judge, OutputFailed, RowWriter, SaveError, Shape};
 
 use crate::error::HeapError;
 use crate::group::{Group, View};
@@ -63,6 +63,8 @@ pub(crate) struct FrozenTable<K, P> {
     encoding: Encoding,
     /// The version that a delta stands on; without one, everything is written.
     base: Option<u32>,
+    /// Tells what had expired, if values expire.
+    judge: Option<Judge>,
     parts: Vec<FrozenGroup<K, P>>,
 }
 
@@ -88,9 +90,33 @@ impl<K: Key, P: Payload<K>> FrozenTable<K, P> {
         groups: KeyGroups,
         encoding: Encoding,
         base: Option<u32>,
+        judge: Option<Judge>,
         parts: Vec<FrozenGroup<K, P>>,
     ) -> Self {
-        Self { groups, encoding, base, parts }
+        Self { groups, encoding, base, judge, parts }
+    }
+
+    /// Returns whether the group has a row that lives.
+    fn has_rows(&self, part: &FrozenGroup<K, P>) -> bool {
+        let Some(judge) = &self.judge else { return part.rows > 0 };
+        let stop = |row: &Row<K, P>| match row.payload.is_live(judge) {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        };
+        part.view.each(stop).is_break()
+    }
+
+    #[inline]
+    fn write(
+        &self,
+        row: &Row<K, P>,
+        base: Option<u32>,
+        out: &mut RowWriter<'_>,
+    ) -> ControlFlow<EncodeError<OutputFailed>> {
+        match P::save(row, base, self.judge.as_ref(), out) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => ControlFlow::Break(error),
+        }
     }
 
     fn part(&self, group: KeyGroup) -> Option<&FrozenGroup<K, P>> {
@@ -102,7 +128,7 @@ impl<K: Key, P: Payload<K>> Frozen for FrozenTable<K, P> {
     type Error = HeapError;
 
     fn shape(&self, group: KeyGroup) -> Shape {
-        match (self.part(group).filter(|part| part.rows > 0), self.base) {
+        match (self.part(group).filter(|part| self.has_rows(part)), self.base) {
             (None, _) => Shape::Empty,
             (Some(part), Some(base)) if part.changed <= base => Shape::Unchanged,
             // What began after the base has nothing of it.
@@ -123,7 +149,8 @@ impl<K: Key, P: Payload<K>> Frozen for FrozenTable<K, P> {
             P::removed(key, out)?;
         }
         done(part.view.each(|row| {
-            if row.changed > base { write(row, Some(base), out) } else { ControlFlow::Continue(()) }
+            let changed = row.changed > base;
+            if changed { self.write(row, Some(base), out) } else { ControlFlow::Continue(()) }
         }))
     }
 
@@ -143,28 +170,16 @@ impl<K: Key, P: Payload<K>> Frozen for FrozenTable<K, P> {
             return Ok(());
         }
         match part.view.find(at, self.encoding) {
-            Some(row) => Ok(P::save(row, None, out)?),
+            Some(row) => Ok(P::save(row, None, self.judge.as_ref(), out)?),
             None => Ok(()),
         }
     }
 
     fn scan(&self, group: KeyGroup, out: &mut RowWriter<'_>) -> Result<(), SaveError<Self::Error>> {
         match self.part(group) {
-            Some(part) => done(part.view.each(|row| write(row, None, out))),
+            Some(part) => done(part.view.each(|row| self.write(row, None, out))),
             None => Ok(()),
         }
-    }
-}
-
-#[inline]
-fn write<K, P: Payload<K>>(
-    row: &Row<K, P>,
-    base: Option<u32>,
-    out: &mut RowWriter<'_>,
-) -> ControlFlow<EncodeError<OutputFailed>> {
-    match P::save(row, base, out) {
-        Ok(()) => ControlFlow::Continue(()),
-        Err(error) => ControlFlow::Break(error),
     }
 }
 

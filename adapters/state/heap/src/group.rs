@@ -12,6 +12,11 @@
 //! A read looks at its own segments, then at the bases, newest first. Without a snapshot there is
 //! no base: no atomic and no second look.
 
+mod review;
+mod view;
+
+pub(crate) use view::View;
+
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -50,15 +55,6 @@ pub(crate) struct Group<K, P> {
     /// The version in which the first of the rows was inserted, when there was none.
     pub(crate) born: u32,
     pub(crate) removed: Removed<K>,
-}
-
-/// The rows of one key group at one moment.
-#[derive(Debug)]
-pub(crate) struct View<K, P> {
-    directory: Arc<[u32]>,
-    shift: u32,
-    count: usize,
-    layers: Vec<Arc<Layer<K, P>>>,
 }
 
 /// What [`Group::settle`] found.
@@ -347,27 +343,6 @@ impl<K: Key, P: Payload<K>> Group<K, P> {
         self.shift -= 1;
         *table += (entries * size_of::<u32>()).cast_signed();
         true
-    }
-}
-
-impl<K: Key, P: Payload<K>> View<K, P> {
-    pub(crate) fn find(&self, at: At<'_, K>, encoding: Encoding) -> Option<&Row<K, P>> {
-        let number = number(&self.directory, self.shift, at.slot());
-        segment_in(self.layers(), number)
-            .and_then(|rows| rows.find(at.slot(), |row| row.key.is(at.view())))
-            .or_else(|| overflow_in(self.layers(), &encoded::<K>(at, encoding)))
-    }
-
-    /// Visits every row.
-    pub(crate) fn each<B>(
-        &self,
-        visit: impl FnMut(&Row<K, P>) -> ControlFlow<B>,
-    ) -> ControlFlow<B> {
-        each_row(self.count, self.layers(), visit)
-    }
-
-    fn layers(&self) -> impl Iterator<Item = &Layer<K, P>> + Clone {
-        self.layers.iter().rev().map(|layer| &**layer)
     }
 }
 

@@ -1,5 +1,7 @@
 //! The fields of one map, found by digest: few in one piece, many in a tree of small tables.
 
+mod expire;
+
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
@@ -10,10 +12,11 @@ use core::ops::ControlFlow;
 use hashbrown::HashTable;
 use holdwater::codec::{EncodeError, Encoding, encode};
 use holdwater::key::Key;
-use holdwater::state::{OutputFailed, RowWriter};
+use holdwater::state::{Judge, OutputFailed, RowWriter};
 
 use crate::cell::Cell;
-use crate::index::{Field, Index};
+use crate::expire::Look;
+use crate::index::{Field, Index, save_fields};
 use crate::row::{Touch, segment_rows_max};
 
 /// Fields that are found by digest. The first write after a freeze copies a small table, and the
@@ -37,6 +40,8 @@ enum Node<F, C> {
 impl<F: Key, C: Cell> Index for Hashed<F, C> {
     type Field = F;
     type Cell = C;
+    /// The bits of digests that branches go by.
+    type Position = u64;
 
     fn new() -> Self {
         Self { root: Arc::new(Node::Few(Vec::new())) }
@@ -151,9 +156,15 @@ impl<F: Key, C: Cell> Index for Hashed<F, C> {
         &self,
         key: &K,
         base: Option<u32>,
+        judge: Option<&Judge>,
         out: &mut RowWriter<'_>,
     ) -> Result<(), EncodeError<OutputFailed>> {
-        save(&self.root, key, base, out)
+        save(&self.root, key, base, judge, out)
+    }
+
+    /// Looks at a leaf.
+    fn look(&self, from: u64, look: &mut Look<'_>) -> (Vec<F>, Option<u64>) {
+        expire::look(&self.root, from, look)
     }
 }
 
@@ -271,16 +282,16 @@ fn save<K: Key, F: Key, C: Cell>(
     node: &Node<F, C>,
     key: &K,
     base: Option<u32>,
+    judge: Option<&Judge>,
     out: &mut RowWriter<'_>,
 ) -> Result<(), EncodeError<OutputFailed>> {
-    let changed = |field: &&Field<F, C>| base.is_none_or(|base| field.changed > base);
     match node {
-        Node::Few(fields) => out.entries(key, fields.iter().filter(changed).map(Field::pair)),
-        Node::Table(fields) => out.entries(key, fields.iter().filter(changed).map(Field::pair)),
+        Node::Few(fields) => save_fields(fields.iter(), key, base, judge, out),
+        Node::Table(fields) => save_fields(fields.iter(), key, base, judge, out),
         Node::Branch(children) => {
-            children.iter().flatten().try_for_each(|child| save(child, key, base, out))
+            children.iter().flatten().try_for_each(|child| save(child, key, base, judge, out))
         }
-        Node::Ordered(fields) => out.entries(key, fields.values().filter(changed).map(Field::pair)),
+        Node::Ordered(fields) => save_fields(fields.values(), key, base, judge, out),
     }
 }
 

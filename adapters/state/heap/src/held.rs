@@ -16,7 +16,7 @@ pub(crate) trait Held {
     fn aborted(&mut self, checkpoint: u64);
     fn loaded(&mut self, checkpoint: u64);
     fn clear(&mut self);
-    fn settle(&mut self, steps: usize) -> usize;
+    fn sweep(&mut self, now: i64, steps: usize) -> usize;
     fn bytes(&self) -> u64;
     fn rows(&self) -> u64;
 }
@@ -46,8 +46,8 @@ impl<K: Key, P: Payload<K>> Held for Table<K, P> {
         self.clear();
     }
 
-    fn settle(&mut self, steps: usize) -> usize {
-        self.settle(steps)
+    fn sweep(&mut self, now: i64, steps: usize) -> usize {
+        self.sweep(now, steps)
     }
 
     fn bytes(&self) -> u64 {
@@ -115,8 +115,8 @@ macro_rules! state {
                 Ok(())
             }
 
-            fn sweep(&mut self, _: i64, steps: usize) -> Result<usize, HeapError> {
-                Ok(self.held_mut().settle(steps))
+            fn sweep(&mut self, now: i64, steps: usize) -> Result<usize, HeapError> {
+                Ok(self.held_mut().sweep(now, steps))
             }
 
             fn bytes(&self) -> u64 {

@@ -1,12 +1,14 @@
 //! How the fields of one map are found: what the two kinds of map differ in.
 
+use alloc::vec::Vec;
 use core::ops::ControlFlow;
 
 use holdwater::codec::{EncodeError, Encoding};
 use holdwater::key::{Key, OrderedKey};
-use holdwater::state::{OutputFailed, RowWriter};
+use holdwater::state::{Judge, OutputFailed, RowWriter};
 
 use crate::cell::Cell;
+use crate::expire::Look;
 use crate::hashed::Hashed;
 use crate::row::Touch;
 use crate::sorted::Sorted;
@@ -33,6 +35,8 @@ pub trait Index: Clone + Send + Sync + 'static {
     type Field: Key;
     /// How they lie.
     type Cell: Cell;
+    /// A place among the fields; by default the first.
+    type Position: Default + Send + Sync;
 
     /// Returns no fields.
     fn new() -> Self;
@@ -73,8 +77,35 @@ pub trait Index: Clone + Send + Sync + 'static {
         &self,
         key: &K,
         base: Option<u32>,
+        judge: Option<&Judge>,
         out: &mut RowWriter<'_>,
     ) -> Result<(), EncodeError<OutputFailed>>;
+
+    /// Looks at some fields, from `from` on; returns those that have expired, and where to go on.
+    fn look(
+        &self,
+        from: Self::Position,
+        look: &mut Look<'_>,
+    ) -> (Vec<Self::Field>, Option<Self::Position>);
+}
+
+/// Writes those of `fields` that changed after `base`: each as it is, or that it has expired.
+pub(crate) fn save_fields<'f, K: Key, F: Key, C: Cell>(
+    fields: impl Iterator<Item = &'f Field<F, C>> + Clone,
+    key: &K,
+    base: Option<u32>,
+    judge: Option<&Judge>,
+    out: &mut RowWriter<'_>,
+) -> Result<(), EncodeError<OutputFailed>> {
+    let changed = fields.filter(|field| base.is_none_or(|base| field.changed > base));
+    let Some(judge) = judge else { return out.entries(key, changed.map(Field::pair)) };
+    let live = |field: &&Field<F, C>| judge.is_live(field.cell.get());
+    if base.is_some() {
+        // What the base has of them had another stamp.
+        let expired = changed.clone().filter(|field| !live(field));
+        out.removed_fields(key, expired.map(|field| &field.field))?;
+    }
+    out.entries(key, changed.filter(live).map(Field::pair))
 }
 
 /// Which index a map has, however its values lie.

@@ -1,5 +1,9 @@
 //! The items of one list: chunks that snapshots share, the newest of which grows.
 
+mod expire;
+
+pub(crate) use expire::CHUNKS_COPIED_MAX;
+
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::mem::size_of;
@@ -20,7 +24,7 @@ pub(crate) struct Items<V> {
 }
 
 /// Some items, and those before them.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Chunk<V> {
     items: Vec<V>,
     previous: Option<Arc<Self>>,
@@ -125,6 +129,12 @@ impl<V: Data> Items<V> {
         }
         slices.reverse();
         slices
+    }
+
+    /// Returns the first `count` items.
+    pub(crate) fn first(&self, count: u64) -> impl Iterator<Item = &V> {
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        self.slices(0).into_iter().flatten().take(count)
     }
 
     /// Puts `item` in a chunk of its own, or with the items of the newest if those are few: else a

@@ -8,6 +8,7 @@ extern crate alloc;
 mod budget;
 mod cell;
 mod error;
+mod expire;
 mod fields;
 mod frozen;
 mod group;

@@ -8,14 +8,15 @@ use holdwater::error::{Fault, Malformed};
 use holdwater::key::{At, Key, KeyGroup, KeyGroups};
 use holdwater::schema::Data;
 use holdwater::state::{
-    Change, Description, Fate, Form, List, LoadError, Op, OutputFailed, RowWriter,
+    Change, Description, Fate, Form, Judge, List, LoadError, Op, OutputFailed, RowWriter,
 };
 
 use crate::budget::Share;
 use crate::error::HeapError;
+use crate::expire::Look;
 use crate::frozen::HeapFrozen;
 use crate::held::{Held, located, state};
-use crate::items::Items;
+use crate::items::{CHUNKS_COPIED_MAX, Items};
 use crate::row::{Payload, Row};
 use crate::table::Table;
 
@@ -221,6 +222,9 @@ impl<K: Key, V: Data> List<K, V> for HeapList<K, V> {
 impl<K: Key, V: Data> Payload<K> for Items<V> {
     const GROWS: bool = true;
 
+    /// The rank behind those that are still to be looked at; without it all are.
+    type Position = Option<u64>;
+
     fn bytes(&self) -> usize {
         self.bytes()
     }
@@ -228,20 +232,61 @@ impl<K: Key, V: Data> Payload<K> for Items<V> {
     fn save(
         row: &Row<K, Self>,
         base: Option<u32>,
+        judge: Option<&Judge>,
         out: &mut RowWriter<'_>,
     ) -> Result<(), EncodeError<OutputFailed>> {
         let items = &row.payload;
+        let is_live = |item: &&V| judge.is_none_or(|judge| judge.is_live(*item));
         // Of a row that the base does not have, nothing is kept; it may be there all the same, if
         // it was removed since, which is written before.
-        let kept = base.filter(|base| row.born <= *base).map(|base| items.kept(base));
-        if let Some(kept) = kept {
-            out.kept(&row.key, kept)?;
-        }
-        let kept = kept.unwrap_or(0);
-        out.items(&row.key, kept, items.slices(kept).iter().copied().flatten())
+        let kept = match base.filter(|base| row.born <= *base).map(|base| items.kept(base)) {
+            None => 0,
+            // What has expired may be missing from the base, where nothing can be kept by its rank.
+            Some(kept) if judge.is_some() && !items.first(kept).all(|item| is_live(&item)) => {
+                out.removed(&row.key)?;
+                0
+            }
+            Some(kept) => {
+                out.kept(&row.key, kept)?;
+                kept
+            }
+        };
+        let rest = items.slices(kept);
+        out.items(&row.key, kept, rest.iter().copied().flatten().filter(is_live))
     }
 
     fn removed(key: &K, out: &mut RowWriter<'_>) -> Result<(), EncodeError<OutputFailed>> {
         out.removed(key)
+    }
+
+    fn is_live(&self, judge: &Judge) -> bool {
+        self.has_live(judge)
+    }
+
+    fn may_expire(&self, _: &mut Look<'_>) -> bool {
+        true
+    }
+
+    fn expire(
+        table: &mut Table<K, Self>,
+        at: At<'_, K>,
+        below: Option<u64>,
+        look: &mut Look<'_>,
+    ) -> Option<Option<u64>> {
+        let piece = table.get(at)?.look(below, look);
+        let is_cheap = piece.depth <= CHUNKS_COPIED_MAX || !piece.is_shared && table.owns(at);
+        if piece.has_expired && is_cheap {
+            let left = table.modify(at, |items, touch| {
+                items.note(touch);
+                items.drop_expired(&piece.ranks, &look.judge(), touch);
+                items.len()
+            });
+            if left == Some(0) {
+                table.remove(at);
+            }
+        } else if piece.has_expired {
+            look.put_off();
+        }
+        (piece.ranks.start > 0).then_some(Some(piece.ranks.start))
     }
 }

@@ -1,18 +1,19 @@
 //! A map of fields per key.
 
+mod payload;
+
 use alloc::vec::Vec;
 use core::fmt;
 use core::mem::needs_drop;
 use core::ops::{ControlFlow, RangeBounds};
 
-use holdwater::codec::{EncodeError, Reader};
+use holdwater::codec::Reader;
 use holdwater::error::{Fault, Malformed};
 use holdwater::key::{At, Bounds, Key, KeyGroup, KeyGroups, OrderedKey};
 use holdwater::schema::Data;
-use holdwater::state::{
-    Change, Description, Fate, Form, LoadError, Loan, Map, Op, OrderedMap, OutputFailed, RowWriter,
-};
+use holdwater::state::{Change, Description, Fate, Form, LoadError, Loan, Map, Op, OrderedMap};
 
+use self::payload::apply;
 use crate::budget::Share;
 use crate::cell::{Cell, Inline, Shared};
 use crate::error::HeapError;
@@ -20,7 +21,7 @@ use crate::fields::{Fields, Value, View};
 use crate::frozen::HeapFrozen;
 use crate::held::{Held, located, state};
 use crate::index::{Arrangement, ByDigest, ByOrder, Field, Index};
-use crate::row::{Payload, Row, Touch};
+use crate::row::Touch;
 use crate::sorted::{Direction, Sorted};
 use crate::table::Table;
 
@@ -278,33 +279,7 @@ impl<K: Key, I: Index> MapTable<K, I> {
             }
             ControlFlow::Continue(())
         });
-        self.apply(at, changes);
-    }
-
-    /// Stores the values of fields that are there, and removes those without a value; with the last
-    /// one the row.
-    pub(crate) fn apply(&mut self, at: At<'_, K>, changes: Vec<(I::Field, Option<Value<I>>)>) {
-        if changes.is_empty() {
-            return;
-        }
-        let left = self.0.modify(at, |fields, touch| {
-            for (field, value) in changes {
-                match value {
-                    None => _ = fields.remove(field.view(), touch),
-                    Some(value) => {
-                        let insert = |value, touch: &mut Touch| (I::Cell::new(value, touch), ());
-                        let edit = |value, cell: &mut I::Cell, touch: &mut Touch| {
-                            cell.edit(touch, |old| *old = value);
-                        };
-                        fields.write(field.view(), touch, value, insert, edit);
-                    }
-                }
-            }
-            fields.len()
-        });
-        if left == Some(0) {
-            self.0.remove(at);
-        }
+        apply(&mut self.0, at, changes);
     }
 
     /// Gives `input` to `edit` where the field is there, else to `insert`; tells whether it is new.
@@ -340,27 +315,6 @@ impl<K: Key, F: OrderedKey, C: Cell> MapTable<K, Sorted<F, C>> {
         let Some(fields) = self.0.get(at) else { return };
         let visit = |field: &Field<F, C>| visit(&field.field, field.cell.get());
         let _ = fields.index.range(bounds, direction, visit);
-    }
-}
-
-impl<K: Key, I: Index> Payload<K> for Fields<I> {
-    const GROWS: bool = true;
-
-    fn bytes(&self) -> usize {
-        self.bytes()
-    }
-
-    fn save(
-        row: &Row<K, Self>,
-        base: Option<u32>,
-        out: &mut RowWriter<'_>,
-    ) -> Result<(), EncodeError<OutputFailed>> {
-        // Of a row that the base does not have, everything is new.
-        row.payload.save(&row.key, base.filter(|base| row.born <= *base), out)
-    }
-
-    fn removed(key: &K, out: &mut RowWriter<'_>) -> Result<(), EncodeError<OutputFailed>> {
-        out.cleared(key)
     }
 }
 

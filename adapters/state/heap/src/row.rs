@@ -4,11 +4,13 @@ use core::mem::{needs_drop, size_of};
 
 use hashbrown::HashTable;
 use holdwater::codec::{Count, EncodeError, Encoding, encode};
-use holdwater::key::Key;
-use holdwater::state::{OutputFailed, RowWriter};
+use holdwater::key::{At, Key};
+use holdwater::state::{Judge, OutputFailed, RowWriter};
 use serde::Serialize;
 
 use crate::budget::Meter;
+use crate::expire::Look;
+use crate::table::Table;
 
 /// One key and what is kept under it.
 #[derive(Clone, Debug)]
@@ -46,22 +48,51 @@ pub(crate) const fn segment_rows_max<R>() -> usize {
 }
 
 /// What a kind of state keeps in a row. Its clone is cheap: what may be large is shared.
-pub(crate) trait Payload<K>: Clone + Send + Sync + 'static {
+pub(crate) trait Payload<K: Key>: Clone + Send + Sync + 'static {
     /// Whether an edit can make the row take more memory.
     const GROWS: bool;
+
+    /// A place among its values; by default the first.
+    type Position: Default + Send + Sync;
 
     /// Returns how many bytes it owns outside of the row.
     fn bytes(&self) -> usize;
 
-    /// Writes the row: all of it, or what changed since the version `base`.
+    /// Writes the row: all of it, or what changed since the version `base`; with a judge no more
+    /// than what lives.
     fn save(
         row: &Row<K, Self>,
         base: Option<u32>,
+        judge: Option<&Judge>,
         out: &mut RowWriter<'_>,
     ) -> Result<(), EncodeError<OutputFailed>>;
 
     /// Writes that there is no such row any more.
     fn removed(key: &K, out: &mut RowWriter<'_>) -> Result<(), EncodeError<OutputFailed>>;
+
+    /// Returns whether any value in it lives.
+    fn is_live(&self, judge: &Judge) -> bool {
+        let _ = judge;
+        true
+    }
+
+    /// Returns whether it is to be looked at for something that has expired.
+    fn may_expire(&self, look: &mut Look<'_>) -> bool {
+        let _ = look;
+        false
+    }
+
+    /// Drops what has expired of some of its values, from `from` on, and with the last value the
+    /// row; returns where to go on, if there are more.
+    fn expire(
+        table: &mut Table<K, Self>,
+        at: At<'_, K>,
+        from: Self::Position,
+        look: &mut Look<'_>,
+    ) -> Option<Self::Position> {
+        let (_, _, _, _) = (table, at, from, look);
+        None
+    }
 }
 
 /// One write to a row: when it is, and what it costs.

@@ -3,14 +3,15 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::mem::size_of;
-use core::ops::ControlFlow;
+use core::ops::{Bound, ControlFlow};
 
 use holdwater::codec::{EncodeError, Encoding};
 use holdwater::key::{Bounds, Key, OrderedKey};
-use holdwater::state::{OutputFailed, RowWriter};
+use holdwater::state::{Judge, OutputFailed, RowWriter};
 
 use crate::cell::Cell;
-use crate::index::{Field, Index};
+use crate::expire::Look;
+use crate::index::{Field, Index, save_fields};
 use crate::row::{Touch, owned_bytes};
 
 /// Fields in order, in a tree whose nodes take about 2 KiB. The first write after a freeze copies
@@ -35,6 +36,8 @@ enum Node<F, C> {
 impl<F: OrderedKey, C: Cell> Index for Sorted<F, C> {
     type Field = F;
     type Cell = C;
+    /// The last field that was looked at.
+    type Position = Option<F>;
 
     fn new() -> Self {
         Self { root: Arc::new(Node::Leaf(Vec::new())) }
@@ -98,9 +101,27 @@ impl<F: OrderedKey, C: Cell> Index for Sorted<F, C> {
         &self,
         key: &K,
         base: Option<u32>,
+        judge: Option<&Judge>,
         out: &mut RowWriter<'_>,
     ) -> Result<(), EncodeError<OutputFailed>> {
-        save(&self.root, key, base, out)
+        save(&self.root, key, base, judge, out)
+    }
+
+    fn look(&self, from: Option<F>, look: &mut Look<'_>) -> (Vec<F>, Option<Option<F>>) {
+        let start = from.as_ref().map_or(Bound::Unbounded, |last| Bound::Excluded(last.view()));
+        let bounds = Bounds::of((start, Bound::Unbounded));
+        let (mut expired, mut seen) = (Vec::new(), 0);
+        let last = range(&self.root, &bounds, Direction::Forward, &mut |field: &Field<F, C>| {
+            if !look.finds_live(field.cell.get()) {
+                expired.push(field.field.clone());
+            }
+            seen += 1;
+            if seen < FIELDS_PER_LOOK {
+                return ControlFlow::Continue(());
+            }
+            ControlFlow::Break(field.field.clone())
+        });
+        (expired, last.break_value().map(Some))
     }
 }
 
@@ -330,15 +351,13 @@ fn save<K: Key, F: OrderedKey, C: Cell>(
     node: &Node<F, C>,
     key: &K,
     base: Option<u32>,
+    judge: Option<&Judge>,
     out: &mut RowWriter<'_>,
 ) -> Result<(), EncodeError<OutputFailed>> {
     match node {
-        Node::Leaf(fields) => {
-            let changed = |field: &&Field<F, C>| base.is_none_or(|base| field.changed > base);
-            out.entries(key, fields.iter().filter(changed).map(Field::pair))
-        }
+        Node::Leaf(fields) => save_fields(fields.iter(), key, base, judge, out),
         Node::Branch { children, .. } => {
-            children.iter().try_for_each(|child| save(child, key, base, out))
+            children.iter().try_for_each(|child| save(child, key, base, judge, out))
         }
     }
 }
@@ -360,6 +379,9 @@ fn put_in<T>(items: &mut Vec<T>, at: usize, item: T, max: usize) {
     }
     items.insert(at, item);
 }
+
+/// How many fields a search for expired ones looks at in one piece.
+const FIELDS_PER_LOOK: usize = 128;
 
 /// Returns how many of that size a node has: about 2 KiB of them, but 8 at least and 64 at most.
 const fn count_max(size: usize) -> usize {

@@ -1,5 +1,6 @@
 //! Rows of all groups: what every kind of state is made of.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::ops::ControlFlow;
 
@@ -9,6 +10,7 @@ use holdwater::state::{Cut, Description};
 
 use crate::budget::{Meter, Share};
 use crate::error::HeapError;
+use crate::expire::{Search, search};
 use crate::frozen::{FrozenGroup, FrozenTable};
 use crate::group::{Group, Settled};
 use crate::row::{Payload, Row, Touch};
@@ -25,6 +27,8 @@ pub(crate) struct Table<K, P> {
     share: Share,
     settling: Settling,
     spares: Spares<K, P>,
+    /// Of a state whose values expire.
+    search: Option<Box<dyn Search<Self>>>,
 }
 
 /// How far taking back has got: it goes from group to group.
@@ -50,6 +54,7 @@ impl<K: Key, P: Payload<K>> Table<K, P> {
             share,
             settling: Settling::default(),
             spares: Spares::new(),
+            search: description.stamped.map(search),
         };
         table.clear();
         table
@@ -176,6 +181,17 @@ impl<K: Key, P: Payload<K>> Table<K, P> {
         self.parts[self.groups.position(group)].each(visit)
     }
 
+    /// Returns the group at that position among those owned.
+    pub(crate) fn part(&self, position: usize) -> Option<&Group<K, P>> {
+        self.parts.get(position)
+    }
+
+    /// Returns whether the segment of `at` can be written where it lies.
+    pub(crate) fn owns(&self, at: At<'_, K>) -> bool {
+        let group = &self.parts[self.position(at.group())];
+        group.owns(group.number(at.slot()))
+    }
+
     /// Returns where `key` lives, if that is in `group`.
     pub(crate) fn locate<'k>(&self, group: KeyGroup, key: &'k K) -> Option<At<'k, K>> {
         let at = self.groups.locate::<K>(key.view());
@@ -203,7 +219,8 @@ impl<K: Key, P: Payload<K>> Table<K, P> {
         }
         self.share.apply(meter);
         let parts = self.parts.iter_mut().map(FrozenGroup::new).collect();
-        let frozen = FrozenTable::new(self.groups, self.encoding, base, parts);
+        let judge = self.search.as_mut().map(|search| search.freeze(cut));
+        let frozen = FrozenTable::new(self.groups, self.encoding, base, judge, parts);
         self.versions.freeze(cut.checkpoint);
         self.spares.freeze();
         self.reopen();
@@ -223,6 +240,9 @@ impl<K: Key, P: Payload<K>> Table<K, P> {
     pub(crate) fn loaded(&mut self, checkpoint: u64) {
         self.versions.loaded(checkpoint);
         self.reopen();
+        if let Some(search) = &mut self.search {
+            search.reset();
+        }
     }
 
     pub(crate) fn clear(&mut self) {
@@ -232,10 +252,23 @@ impl<K: Key, P: Payload<K>> Table<K, P> {
         let table = (self.parts.len() * size_of::<Group<K, P>>()).cast_signed();
         self.share.apply(Meter { table, ..Meter::default() });
         self.versions.forget();
+        if let Some(search) = &mut self.search {
+            search.reset();
+        }
+    }
+
+    /// Takes back what snapshots have let go, then drops what has expired by `now`, in at most
+    /// `steps` steps; returns how many it took.
+    pub(crate) fn sweep(&mut self, now: i64, steps: usize) -> usize {
+        let done = self.settle(steps);
+        let Some(mut search) = self.search.take() else { return done };
+        let found = search.run(self, now, steps - done);
+        self.search = Some(search);
+        done + found
     }
 
     /// Takes back what snapshots have let go, in at most `steps` steps; returns how many it took.
-    pub(crate) fn settle(&mut self, steps: usize) -> usize {
+    fn settle(&mut self, steps: usize) -> usize {
         let (mut done, mut visited) = (0, 0);
         while self.settling.open && done < steps && visited < self.parts.len() {
             match self.settle_next() {

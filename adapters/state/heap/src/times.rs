@@ -6,7 +6,7 @@ use core::ops::ControlFlow;
 
 use holdwater::codec::{EncodeError, Encoding};
 use holdwater::key::Key;
-use holdwater::state::{OutputFailed, RowWriter};
+use holdwater::state::{Judge, OutputFailed, RowWriter};
 
 use crate::cell::{Cell, Inline};
 use crate::fields::Fields;
@@ -67,6 +67,8 @@ impl Times {
 impl<K: Key> Payload<K> for Times {
     const GROWS: bool = true;
 
+    type Position = ();
+
     fn bytes(&self) -> usize {
         match self {
             Self::One(_) => 0,
@@ -77,12 +79,15 @@ impl<K: Key> Payload<K> for Times {
     fn save(
         row: &Row<K, Self>,
         base: Option<u32>,
+        judge: Option<&Judge>,
         out: &mut RowWriter<'_>,
     ) -> Result<(), EncodeError<OutputFailed>> {
         match &row.payload {
             Self::One(one) => out.entries(&row.key, core::iter::once((one, &()))),
             // Of a row that the base does not have, everything is new.
-            Self::Many(many) => many.save(&row.key, base.filter(|base| row.born <= *base), out),
+            Self::Many(many) => {
+                many.save(&row.key, base.filter(|base| row.born <= *base), judge, out)
+            }
         }
     }
 

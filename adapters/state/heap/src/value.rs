@@ -8,12 +8,13 @@ use holdwater::error::{Fault, Malformed};
 use holdwater::key::{At, Key, KeyGroup, KeyGroups};
 use holdwater::schema::Data;
 use holdwater::state::{
-    Change, Description, Form, LoadError, Loan, Op, OutputFailed, RowWriter, Value,
+    Change, Description, Form, Judge, LoadError, Loan, Op, OutputFailed, RowWriter, Value,
 };
 
 use crate::budget::Share;
 use crate::cell::{Cell, Inline, Shared};
 use crate::error::HeapError;
+use crate::expire::Look;
 use crate::frozen::HeapFrozen;
 use crate::held::{Held, located, state};
 use crate::row::{Payload, Row};
@@ -41,6 +42,8 @@ struct One<C>(C);
 impl<K: Key, C: Cell> Payload<K> for One<C> {
     const GROWS: bool = C::GROWS;
 
+    type Position = ();
+
     #[inline]
     fn bytes(&self) -> usize {
         self.0.bytes()
@@ -49,14 +52,39 @@ impl<K: Key, C: Cell> Payload<K> for One<C> {
     #[inline]
     fn save(
         row: &Row<K, Self>,
-        _: Option<u32>,
+        base: Option<u32>,
+        judge: Option<&Judge>,
         out: &mut RowWriter<'_>,
     ) -> Result<(), EncodeError<OutputFailed>> {
-        out.value(&row.key, row.payload.0.get())
+        if judge.is_none_or(|judge| judge.is_live(row.payload.0.get())) {
+            return out.value(&row.key, row.payload.0.get());
+        }
+        // What the base has of it had another stamp.
+        if base.is_some_and(|base| row.born <= base) { out.removed(&row.key) } else { Ok(()) }
     }
 
     fn removed(key: &K, out: &mut RowWriter<'_>) -> Result<(), EncodeError<OutputFailed>> {
         out.removed(key)
+    }
+
+    fn is_live(&self, judge: &Judge) -> bool {
+        judge.is_live(self.0.get())
+    }
+
+    fn may_expire(&self, look: &mut Look<'_>) -> bool {
+        !look.finds_live(self.0.get())
+    }
+
+    fn expire(
+        table: &mut Table<K, Self>,
+        at: At<'_, K>,
+        (): (),
+        look: &mut Look<'_>,
+    ) -> Option<()> {
+        if table.get(at).is_some_and(|one| !look.finds_live(one.0.get())) {
+            table.remove(at);
+        }
+        None
     }
 }
 
