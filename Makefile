@@ -52,7 +52,7 @@ planted: ## Plant each known bug, and see that the simulator finds it
 		--target-dir "$${CARGO_TARGET_DIR:-target}/planted" -- --planted all
 
 kill: ## Kill and resume the main job KILLS times (1000)
-	HOLDWATER_KILLS=$(KILLS) $(CARGO) test --release -p holdwater-system --test kill -- --nocapture
+	HOLDWATER_KILLS=$(KILLS) $(CARGO) test --release -p holdwater-system --test kill --test windows kill -- --nocapture
 
 bench: ## Measure against peers and limits
 	$(CARGO) bench -p holdwater-bench
