@@ -66,6 +66,9 @@ const HEADER: &str = "k,window_start,count,max:x\n";
 const FIRST: &str = "b,1970-01-01T00:00:00,0,\na,1970-01-01T01:00:00,1,\n";
 const SECOND: &str = "c,1970-01-01T02:00:00,2,\n";
 
+/// Does something to an output and its file.
+type Step = fn(&mut Growing, &[u8], &Path);
+
 #[test]
 fn rows_show_once_their_checkpoint_is_complete_in_the_order_of_their_windows() {
     let place = tempfile::tempdir().unwrap();
@@ -92,7 +95,7 @@ fn rows_show_once_their_checkpoint_is_complete_in_the_order_of_their_windows() {
 /// checkpoint brings the output to the same place.
 #[test]
 fn the_output_is_that_of_the_checkpoint_wherever_the_job_was_cut_off() {
-    let steps: [(&str, fn(&mut Growing, &[u8], &Path)); 5] = [
+    let steps: [(&str, Step); 5] = [
         ("before the commit", |_, _, _| {}),
         ("within the commit", |_, _, path| {
             let text = fs::read_to_string(path).unwrap();
