@@ -48,6 +48,7 @@ pub mod firing;
 pub mod list;
 pub mod map;
 pub mod opening;
+pub mod ordered_map;
 pub mod reducing;
 pub mod rescaling;
 pub mod rows;
@@ -60,6 +61,7 @@ pub mod windows;
 mod alike;
 mod all;
 mod checkpoints;
+mod maps;
 mod portability;
 mod read;
 mod spread;
@@ -69,6 +71,7 @@ mod tape;
 pub use alike::Alike;
 pub use all::All;
 pub use checkpoints::{Checkpoints, Contents, contents};
+pub use maps::{Maps, Ordered, Plain};
 pub use portability::{agree, move_over};
 pub use stage::{MODES, Mode, Pair, Run, Sole, Stage};
 pub use tape::{Outcome, Step, any_tape, play};
@@ -115,7 +118,7 @@ macro_rules! keyed {
                 keys_with_a_list_are_listed_once,
                 a_long_list_is_kept_whole,
                 cleared_lists_are_gone;
-            map:
+            map (Plain as map, Ordered as ordered):
                 fields_are_put_read_and_dropped,
                 entries_agree_with_single_reads,
                 fields_that_begin_like_others_do_not_mix,
@@ -132,6 +135,15 @@ macro_rules! keyed {
                 large_maps_join,
                 a_visit_of_entries_ends_early,
                 cleared_maps_are_gone;
+            ordered_map:
+                entries_come_in_their_order,
+                a_range_holds_what_lies_between_its_bounds,
+                a_range_ends_early,
+                the_first_and_the_last_field_are_found,
+                ranges_of_keys_and_windows_are_apart,
+                fields_of_every_type_are_in_their_order,
+                a_map_restores_what_an_ordered_one_saved,
+                any_changes_agree_with_a_tree;
             reducing:
                 additions_are_reduced_in_order,
                 reducing_windows_join,
@@ -234,7 +246,8 @@ macro_rules! keyed {
             $crate::keyed!(@tests IncrementalRestored; $($list)*);
         }
     };
-    (@tests $mode:ident; $($room:ident: $($name:ident),+;)+) => {$(
+    (@tests $mode:ident;) => {};
+    (@tests $mode:ident; $room:ident: $($name:ident),+; $($rest:tt)*) => {
         mod $room {
             $(
                 #[test]
@@ -244,7 +257,32 @@ macro_rules! keyed {
                 }
             )+
         }
-    )+};
+
+        $crate::keyed!(@tests $mode; $($rest)*);
+    };
+    // Of each kind, what holds of all.
+    (@tests $mode:ident; $room:ident (): $($name:ident),+; $($rest:tt)*) => {
+        $crate::keyed!(@tests $mode; $($rest)*);
+    };
+    (
+        @tests $mode:ident;
+        $room:ident ($kind:ident as $module:ident $(, $other:ident as $more:ident)*):
+        $($name:ident),+; $($rest:tt)*
+    ) => {
+        mod $module {
+            $(
+                #[test]
+                fn $name() {
+                    use $crate::keyed::{$kind, $room, Mode, Run};
+                    $room::$name::<_, $kind>(&Run::new(super::super::store, Mode::$mode));
+                }
+            )+
+        }
+
+        $crate::keyed!(
+            @tests $mode; $room ($($other as $more),*): $($name),+; $($rest)*
+        );
+    };
 }
 
 /// Makes a test of what a store does beyond [`keyed!`](crate::keyed!) if its deltas hold rows, not
@@ -265,13 +303,14 @@ macro_rules! row_deltas {
 
 #[cfg(test)]
 mod tests {
-    const ROOMS: [(&str, &str); 14] = [
+    const ROOMS: [(&str, &str); 15] = [
         ("deltas", include_str!("keyed/deltas.rs")),
         ("firing", include_str!("keyed/firing.rs")),
         ("list", include_str!("keyed/list.rs")),
         ("map", include_str!("keyed/map.rs")),
         ("opening", include_str!("keyed/opening.rs")),
         ("operator", include_str!("operator.rs")),
+        ("ordered_map", include_str!("keyed/ordered_map.rs")),
         ("reducing", include_str!("keyed/reducing.rs")),
         ("rescaling", include_str!("keyed/rescaling.rs")),
         ("rows", include_str!("keyed/rows.rs")),

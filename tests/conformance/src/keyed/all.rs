@@ -16,6 +16,8 @@ pub struct All<B: Backend> {
     pub amounts: B::Map<u64, String, i64>,
     /// Timers by number.
     pub timers: B::Timers<u64>,
+    /// Bids by number and price.
+    pub bids: B::OrderedMap<u64, i16, String>,
 }
 
 impl<B: Backend> All<B> {
@@ -26,6 +28,7 @@ impl<B: Backend> All<B> {
             numbers: store.list(Descriptor::new("numbers"))?,
             amounts: store.map(Descriptor::new("amounts"))?,
             timers: store.timers(Descriptor::new("timers"), TimeDomain::Event)?,
+            bids: store.ordered_map(Descriptor::new("bids"))?,
         })
     }
 }
@@ -37,7 +40,8 @@ impl<B: Backend> States for All<B> {
         visitor.state(&mut self.texts)?;
         visitor.state(&mut self.numbers)?;
         visitor.state(&mut self.amounts)?;
-        visitor.state(&mut self.timers)
+        visitor.state(&mut self.timers)?;
+        visitor.state(&mut self.bids)
     }
 }
 
@@ -54,6 +58,8 @@ pub(super) fn fill<B: Backend>(run: &Run<B>, states: &mut All<B>) {
         states.texts.put(run.at(key), text.into()).unwrap();
         states.amounts.put(run.at(key), "b", key as i64 * 2).unwrap();
         states.amounts.put(run.at(key), "a", -1).unwrap();
+        states.bids.put(run.at(key), 300, text.into()).unwrap();
+        states.bids.put(run.at(key), -7, "low".into()).unwrap();
     }
     for window in 1..4 {
         let at = run.at::<In<u64, u8>>((1, window));
@@ -77,6 +83,10 @@ pub(super) fn change<B: Backend>(run: &Run<B>, states: &mut All<B>) {
     states.amounts.put(at, "c", 3).unwrap();
     states.amounts.remove(at, "b").unwrap();
     states.amounts.remove_all(run.at(2)).unwrap();
+    states.bids.update(at, 300, String::new, |text| text.push('?')).unwrap();
+    states.bids.put(at, 255, "new".into()).unwrap();
+    states.bids.remove(at, -7).unwrap();
+    states.bids.remove_all(run.at(3)).unwrap();
     states.timers.delete(run.at(1), 10).unwrap();
     states.timers.register(run.at(3), 5).unwrap();
 }

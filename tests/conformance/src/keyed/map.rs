@@ -1,23 +1,23 @@
-//! A map per key.
+//! A map per key, ordered or not.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 use holdwater::key::In;
-use holdwater::state::{Backend, Descriptor, Fate, Loan, Map, State};
+use holdwater::state::{Backend, Fate, Loan, Map, State};
 
 use super::read::{entries, map_keys, rows};
-use super::{Alike, Run, Sole};
+use super::{Alike, Maps, Run, Sole};
 
 /// Opens a map state.
 macro_rules! open {
     ($run:expr, $key:ty, $field:ty, $value:ty) => {
-        $run.open(|store| Ok(Sole(store.map(Descriptor::<$key, ($field, $value)>::new("map"))?)))
+        $run.open(|store| Ok(Sole(M::open::<B, $key, $field, $value>(store)?)))
     };
 }
 
 /// 32: fields are put, read, replaced and dropped, and say whether they were there.
-pub fn fields_are_put_read_and_dropped<B: Backend>(run: &Run<B>) {
+pub fn fields_are_put_read_and_dropped<B: Backend, M: Maps>(run: &Run<B>) {
     let mut state = open!(run, u64, String, i64);
     let at = run.at(1);
     assert!(state.put(at, "a", 1).unwrap());
@@ -35,7 +35,7 @@ pub fn fields_are_put_read_and_dropped<B: Backend>(run: &Run<B>) {
 }
 
 /// 33: what is visited, counted and read one by one agrees.
-pub fn entries_agree_with_single_reads<B: Backend>(run: &Run<B>) {
+pub fn entries_agree_with_single_reads<B: Backend, M: Maps>(run: &Run<B>) {
     let mut state = open!(run, u64, u32, u64);
     for field in 0..100 {
         state.put(run.at(u64::from(field % 3)), field, u64::from(field) * 7).unwrap();
@@ -51,7 +51,7 @@ pub fn entries_agree_with_single_reads<B: Backend>(run: &Run<B>) {
 }
 
 /// 34: fields and keys that begin like others do not mix.
-pub fn fields_that_begin_like_others_do_not_mix<B: Backend>(run: &Run<B>) {
+pub fn fields_that_begin_like_others_do_not_mix<B: Backend, M: Maps>(run: &Run<B>) {
     let mut state = open!(run, String, String, String);
     let names = ["", "1", "11", "111", "1\0", "2"];
     for key in names {
@@ -73,7 +73,7 @@ pub fn fields_that_begin_like_others_do_not_mix<B: Backend>(run: &Run<B>) {
 }
 
 /// 34: keys and fields whose digests are equal are told apart.
-pub fn fields_of_one_digest_are_told_apart<B: Backend>(run: &Run<B>) {
+pub fn fields_of_one_digest_are_told_apart<B: Backend, M: Maps>(run: &Run<B>) {
     let mut state = open!(run, Alike, Alike, u32);
     let place = |number: u32| (run.at::<Alike>(Alike(number % 5)), Alike(number / 5));
     for number in 0..60 {
@@ -97,7 +97,7 @@ pub fn fields_of_one_digest_are_told_apart<B: Backend>(run: &Run<B>) {
 }
 
 /// 37: an update edits the value of one field, and makes it where there is none.
-pub fn an_update_edits_one_field<B: Backend>(run: &Run<B>) {
+pub fn an_update_edits_one_field<B: Backend, M: Maps>(run: &Run<B>) {
     let mut state = open!(run, u64, String, Vec<u8>);
     let at = run.at(1);
     state.put(at, "other", vec![9]).unwrap();
@@ -114,7 +114,7 @@ pub fn an_update_edits_one_field<B: Backend>(run: &Run<B>) {
 }
 
 /// 38: asked one by one, fields stay, change or go; with the last one goes the map.
-pub fn fields_stay_change_or_go_one_by_one<B: Backend>(run: &Run<B>) {
+pub fn fields_stay_change_or_go_one_by_one<B: Backend, M: Maps>(run: &Run<B>) {
     let mut state = open!(run, u64, u64, String);
     let at = run.at(1);
     let mut expected = BTreeMap::new();
@@ -150,7 +150,7 @@ pub fn fields_stay_change_or_go_one_by_one<B: Backend>(run: &Run<B>) {
 }
 
 /// 38: a map of many fields, some dropped and some changed, shows each that is left once.
-pub fn a_map_of_many_fields_shows_each_once<B: Backend>(run: &Run<B>) {
+pub fn a_map_of_many_fields_shows_each_once<B: Backend, M: Maps>(run: &Run<B>) {
     let mut state = open!(run, u64, u64, u64);
     let at = run.at(1);
     let mut expected = BTreeMap::new();
@@ -171,7 +171,7 @@ pub fn a_map_of_many_fields_shows_each_once<B: Backend>(run: &Run<B>) {
 }
 
 /// 40, 41: a map is empty when new and when its last field is dropped, and then takes no row.
-pub fn a_map_without_fields_takes_no_row<B: Backend>(run: &Run<B>) {
+pub fn a_map_without_fields_takes_no_row<B: Backend, M: Maps>(run: &Run<B>) {
     let mut state = open!(run, u64, u8, u8);
     let at = run.at(1);
     assert!(state.is_empty(at).unwrap());
@@ -191,7 +191,7 @@ pub fn a_map_without_fields_takes_no_row<B: Backend>(run: &Run<B>) {
 }
 
 /// 42: a field whose value is none is there.
-pub fn a_field_of_none_is_not_an_absent_one<B: Backend>(run: &Run<B>) {
+pub fn a_field_of_none_is_not_an_absent_one<B: Backend, M: Maps>(run: &Run<B>) {
     let mut state = open!(run, u64, String, Option<u8>);
     let at = run.at(1);
     state.put(at, "none", None).unwrap();
@@ -202,7 +202,7 @@ pub fn a_field_of_none_is_not_an_absent_one<B: Backend>(run: &Run<B>) {
 }
 
 /// 44: the entries of an absent map are none.
-pub fn an_absent_map_has_no_entries<B: Backend>(run: &Run<B>) {
+pub fn an_absent_map_has_no_entries<B: Backend, M: Maps>(run: &Run<B>) {
     let mut state = open!(run, u64, u8, u8);
     state.put(run.at(2), 1, 1).unwrap();
     state.turn();
@@ -210,7 +210,7 @@ pub fn an_absent_map_has_no_entries<B: Backend>(run: &Run<B>) {
 }
 
 /// 45, 46: keys, and keys with windows, are listed once however many fields they have.
-pub fn keys_with_a_map_are_listed_once<B: Backend>(run: &Run<B>) {
+pub fn keys_with_a_map_are_listed_once<B: Backend, M: Maps>(run: &Run<B>) {
     let mut state = open!(run, In<u64, i8>, u64, u64);
     for key in 0..20 {
         for field in 0..key % 5 {
@@ -232,7 +232,7 @@ pub fn keys_with_a_map_are_listed_once<B: Backend>(run: &Run<B>) {
 }
 
 /// 47: dropping a map drops all its fields, and those of no other key or window.
-pub fn dropping_a_map_drops_its_fields_alone<B: Backend>(run: &Run<B>) {
+pub fn dropping_a_map_drops_its_fields_alone<B: Backend, M: Maps>(run: &Run<B>) {
     let mut state = open!(run, In<u64, i8>, u64, u64);
     let at = |key, window| run.at::<u64>(key).within(window);
     let places = [(1, 1), (1, 2), (2, 1)];
@@ -253,7 +253,7 @@ pub fn dropping_a_map_drops_its_fields_alone<B: Backend>(run: &Run<B>) {
 }
 
 /// 33: a visit of the entries ends where it is told to.
-pub fn a_visit_of_entries_ends_early<B: Backend>(run: &Run<B>) {
+pub fn a_visit_of_entries_ends_early<B: Backend, M: Maps>(run: &Run<B>) {
     let mut state = open!(run, u64, u64, u64);
     for field in 0..10 {
         state.put(run.at(1), field, 1).unwrap();
@@ -269,7 +269,7 @@ pub fn a_visit_of_entries_ends_early<B: Backend>(run: &Run<B>) {
 }
 
 /// 65: maps that were cleared are gone.
-pub fn cleared_maps_are_gone<B: Backend>(run: &Run<B>) {
+pub fn cleared_maps_are_gone<B: Backend, M: Maps>(run: &Run<B>) {
     let mut state = open!(run, u64, u64, u64);
     for key in 0..10 {
         state.put(run.at(key), key, key).unwrap();
@@ -286,7 +286,7 @@ pub fn cleared_maps_are_gone<B: Backend>(run: &Run<B>) {
 
 /// 19, 54: the maps of windows join: fields move, and of one that is in several a value is made, in
 /// order.
-pub fn maps_of_windows_join<B: Backend>(run: &Run<B>) {
+pub fn maps_of_windows_join<B: Backend, M: Maps>(run: &Run<B>) {
     let mut state = open!(run, In<String, u8>, String, String);
     let at = |window| run.at::<String>("key").within(window);
     for (window, fields) in [(1, &["a", "b"][..]), (2, &["b", "c"]), (3, &["c", "a", "d"])] {
@@ -316,7 +316,7 @@ pub fn maps_of_windows_join<B: Backend>(run: &Run<B>) {
 }
 
 /// 19: large maps join whole, also with what only one of them has seen removed.
-pub fn large_maps_join<B: Backend>(run: &Run<B>) {
+pub fn large_maps_join<B: Backend, M: Maps>(run: &Run<B>) {
     let mut state = open!(run, In<u64, u8>, u32, u64);
     let at = |window| run.at::<u64>(7).within(window);
     (0..150).for_each(|field| assert!(state.put(at(1), field, 1).unwrap()));

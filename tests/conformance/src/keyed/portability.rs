@@ -1,7 +1,7 @@
 //! What stores must do together: equal content for equal changes, and each other's checkpoints.
 
 use holdwater::snapshot;
-use holdwater::state::Backend;
+use holdwater::state::{Backend, States};
 
 use super::all::{change, filled};
 use super::{All, Checkpoints, Run, contents, play, tape};
@@ -16,9 +16,9 @@ pub fn agree<A: Backend, B: Backend>(left: &Run<A>, right: &Run<B>) {
 pub fn move_over<A: Backend, B: Backend>(from: &Run<A>, to: &Run<B>) {
     let mut checkpoints = Checkpoints::default();
     let mut first = filled(from);
-    take(from, &mut first, &mut checkpoints);
+    take(from, &mut *first, &mut checkpoints);
     change(from, &mut first);
-    take(from, &mut first, &mut checkpoints);
+    take(from, &mut *first, &mut checkpoints);
     let mut second = All::open(&mut to.store(to.groups())).unwrap();
     checkpoints.load(checkpoints.last().unwrap(), &mut second);
     change(from, &mut first);
@@ -34,9 +34,15 @@ pub fn move_over<A: Backend, B: Backend>(from: &Run<A>, to: &Run<B>) {
     assert!(moved.rows() > 0);
 }
 
-fn take<B: Backend>(run: &Run<B>, states: &mut All<B>, checkpoints: &mut Checkpoints) {
+/// Takes a checkpoint; returns it.
+pub(super) fn take<B: Backend, S: States<Error = B::Error>>(
+    run: &Run<B>,
+    states: &mut S,
+    checkpoints: &mut Checkpoints,
+) -> u64 {
     let base = checkpoints.last().filter(|_| run.mode().is_incremental());
     let cut = checkpoints.cut(base);
     checkpoints.save(&snapshot::freeze(states, run.groups(), cut).unwrap());
     checkpoints.complete(states, cut.checkpoint);
+    cut.checkpoint
 }

@@ -5,7 +5,7 @@ use std::fmt::Debug;
 
 use holdwater::key::In;
 use holdwater::snapshot::FrozenStates;
-use holdwater::state::{Backend, List, Map, State, Timers, Value};
+use holdwater::state::{Backend, List, Map, OrderedMap, State, Timers, Value};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
@@ -42,6 +42,12 @@ pub enum Step {
     Delete(u64, i64),
     /// Takes a timer that is due.
     Take(i64),
+    /// Stores a bid.
+    Bid(u64, i16, String),
+    /// Drops a bid.
+    Withdraw(u64, i16),
+    /// Drops all bids of a number.
+    WithdrawAll(u64),
     /// Clears one of the states.
     Clear(u8),
     /// Freezes, to be saved later.
@@ -75,6 +81,7 @@ pub fn any_tape(steps: usize) -> impl Strategy<Value = Vec<Step>> {
         prop::sample::select(outcomes)
     };
     let time = || -3i64..6;
+    let price = || prop::sample::select(vec![i16::MIN, -256, -1, 0, 255, 256]);
     let step = prop_oneof![
         4 => (key(), text()).prop_map(|(key, text)| Step::Put(key, text)),
         4 => (key(), text()).prop_map(|(key, text)| Step::Extend(key, text)),
@@ -89,7 +96,10 @@ pub fn any_tape(steps: usize) -> impl Strategy<Value = Vec<Step>> {
         4 => (key(), time()).prop_map(|(key, time)| Step::Register(key, time)),
         2 => (key(), time()).prop_map(|(key, time)| Step::Delete(key, time)),
         2 => time().prop_map(Step::Take),
-        1 => (0u8..4).prop_map(Step::Clear),
+        4 => (key(), price(), text()).prop_map(|(key, price, by)| Step::Bid(key, price, by)),
+        2 => (key(), price()).prop_map(|(key, price)| Step::Withdraw(key, price)),
+        1 => key().prop_map(Step::WithdrawAll),
+        1 => (0u8..5).prop_map(Step::Clear),
         4 => Just(Step::Freeze),
         4 => outcome().prop_map(Step::Save),
         1 => Just(Step::Restore),
@@ -148,6 +158,7 @@ struct Truth {
     numbers: BTreeMap<(u64, u8), Vec<u32>>,
     amounts: BTreeMap<u64, BTreeMap<String, i64>>,
     timers: BTreeSet<(i64, u64)>,
+    bids: BTreeMap<u64, BTreeMap<i16, String>>,
 }
 
 struct Player<'r, B: Backend> {
@@ -218,11 +229,11 @@ impl<B: Backend> Player<'_, B> {
             Step::Freeze => self.freeze(),
             Step::Save(outcome) => self.save(*outcome),
             Step::Restore => self.restore(),
-            step => self.step_amounts(step),
+            step => self.step_fields(step),
         }
     }
 
-    fn step_amounts(&mut self, step: &Step) {
+    fn step_fields(&mut self, step: &Step) {
         let (run, states, truth) = (self.run, &mut *self.states, &mut self.truth);
         match step {
             Step::PutField(key, field, value) => {
@@ -243,6 +254,19 @@ impl<B: Backend> Player<'_, B> {
                 states.amounts.remove_all(run.at(*key)).unwrap();
                 truth.amounts.remove(key);
             }
+            Step::Bid(key, price, by) => {
+                let new = states.bids.put(run.at(*key), *price, by.clone()).unwrap();
+                let old = truth.bids.entry(*key).or_default().insert(*price, by.clone());
+                assert_eq!(new, old.is_none());
+            }
+            Step::Withdraw(key, price) => {
+                let found = states.bids.remove(run.at(*key), *price).unwrap();
+                assert_eq!(found, truth.bids.entry(*key).or_default().remove(price).is_some());
+            }
+            Step::WithdrawAll(key) => {
+                states.bids.remove_all(run.at(*key)).unwrap();
+                truth.bids.remove(key);
+            }
             Step::Clear(0) => {
                 states.texts.clear().unwrap();
                 truth.texts.clear();
@@ -254,6 +278,10 @@ impl<B: Backend> Player<'_, B> {
             Step::Clear(2) => {
                 states.amounts.clear().unwrap();
                 truth.amounts.clear();
+            }
+            Step::Clear(3) => {
+                states.bids.clear().unwrap();
+                truth.bids.clear();
             }
             _ => {
                 states.timers.clear().unwrap();
@@ -331,6 +359,18 @@ impl Truth {
         assert_eq!(states.amounts.rows(), keys.len() as u64);
         for (key, expected) in &self.amounts {
             assert_eq!(entries(&states.amounts, run.at(*key)), *expected);
+        }
+        let bids = self.bids.iter().filter(|(_, entries)| !entries.is_empty());
+        let keys: BTreeSet<_> = bids.map(|(key, _)| *key).collect();
+        assert_eq!(map_keys(&states.bids), keys);
+        assert_eq!(states.bids.rows(), keys.len() as u64);
+        for (key, expected) in &self.bids {
+            assert_eq!(entries(&states.bids, run.at(*key)), *expected);
+            let first = states.bids.range_back(run.at(*key), ..0, |price, by| {
+                assert_eq!(expected.range(..0).next_back(), Some((price, by)));
+                std::ops::ControlFlow::Break(())
+            });
+            first.unwrap();
         }
         let next = self.timers.first().map(|(time, _)| *time);
         assert_eq!(states.timers.next().unwrap(), next);
