@@ -125,6 +125,50 @@ fn the_first_write_after_a_freeze_copies_one_segment() {
     assert!(state.bytes() <= before, "all is taken back");
 }
 
+/// Returns by how many bytes the first of three writes after a freeze lets a state grow, and the
+/// three of them.
+fn growth_after_a_freeze<S: State>(state: &mut S, mut write: impl FnMut(&mut S)) -> [u64; 2] {
+    let before = state.bytes();
+    let frozen = freeze_state(state, 1, None);
+    assert_eq!(state.bytes(), before, "a freeze copies nothing");
+    write(state);
+    let first = state.bytes() - before;
+    write(state);
+    write(state);
+    let all = state.bytes() - before;
+    drop(frozen);
+    [first, all]
+}
+
+#[test]
+fn the_first_touch_of_many_entries_after_a_freeze_copies_a_few() {
+    let at = groups().locate::<u32>(1);
+    let map = |entries: u32| {
+        let mut map = Heap::new(groups()).map::<u32, u32, u64>(Descriptor::new("map")).unwrap();
+        (0..entries).for_each(|field| assert!(map.put(at, field, 0).unwrap()));
+        growth_after_a_freeze(&mut map, |map| assert!(!map.put(at, entries / 3, 1).unwrap()))
+    };
+    let ordered = |entries: u32| {
+        let descriptor = Descriptor::<u32, (u32, u64)>::new("ordered");
+        let mut map = Heap::new(groups()).ordered_map(descriptor).unwrap();
+        (0..entries).for_each(|field| assert!(map.put(at, field, 0).unwrap()));
+        growth_after_a_freeze(&mut map, |map| assert!(!map.put(at, entries / 3, 1).unwrap()))
+    };
+    let list = |items: u32| {
+        let mut list = Heap::new(groups()).list::<u32, u32>(Descriptor::new("list")).unwrap();
+        list.set(at, 0..items).unwrap();
+        growth_after_a_freeze(&mut list, |list| list.push(at, 7).unwrap())
+    };
+    let sizes = [1000, 200_000];
+    for [few, many] in [sizes.map(map), sizes.map(ordered), sizes.map(list)] {
+        let [first, all] = many;
+        assert!(first < 32 * 1024, "a piece at each level: {first} bytes");
+        assert!(all - first < 1024, "and later ones nothing: {all} bytes");
+        // As much as of a thousand entries, but for the levels.
+        assert!(first < 8 * few[0], "{many:?} for {few:?}");
+    }
+}
+
 #[test]
 fn memory_is_given_back_when_the_snapshot_the_rows_and_the_state_go() {
     let mut heap = Heap::new(groups());
