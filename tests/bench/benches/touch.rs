@@ -1,8 +1,8 @@
 //! What the first write to a large container costs after a freeze, beside that to a small one.
 //!
-//! One key holds a map, an ordered map or a list. A checkpoint holds what was frozen while the write
-//! is timed. Beside them a tree of the standard library that is copied whole on its first write, as
-//! Flink's heap store copies the list or map of a key.
+//! One key holds a map, an ordered map or a list. A checkpoint holds what was frozen while the
+//! write is timed. Beside them a tree of the standard library that is copied whole on its first
+//! write, as Flink's heap store copies the list or map of a key.
 //!
 //! `HOLDWATER_ENTRIES` sets how many entries the large containers have (1 million).
 
