@@ -9,6 +9,8 @@ mod digest;
 mod order;
 mod types;
 
+#[cfg(feature = "alloc")]
+pub(crate) use digest::may_move;
 pub use digest::{HASH_FUNCTION, digest_encoded, digest_integer, digest_wide};
 pub use order::{Bounds, OrderedKey};
 pub use types::In;

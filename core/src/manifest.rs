@@ -20,9 +20,11 @@ use core::fmt;
 use core::str::FromStr;
 
 use crate::codec::Encoding;
-use crate::schema::Schema;
+use crate::error::Malformed;
+use crate::schema::{Schema, StoredSchema};
 use crate::snapshot::PartEntry;
-use crate::state::{Description, Expiry, Kind, Life, Moment, Shape, TypeSchema};
+use crate::snapshot::TableEntry;
+use crate::state::{Description, Expiry, Kind, Life, Moment, Schemas, Shape, TypeSchema};
 use crate::storage::{ForeignName, ObjectId, ObjectKind};
 
 /// Names a checkpoint.
@@ -274,6 +276,27 @@ impl StateSchema {
             && is_same_type(&self.window, &other.window)
             && is_same_type(&self.field, &other.field)
             && is_same_type(&self.value, &other.value)
+    }
+
+    /// Returns whether this is what the table of a file says of the state.
+    pub(crate) fn is_of(&self, table: &TableEntry) -> bool {
+        let TableEntry { kind, encoding, life, key, field, value, .. } = table;
+        let field = field.as_ref().map(StoredSchema::bytes).unwrap_or_default();
+        let clock = |expiry: Option<Expiry>| expiry.map(|expiry| expiry.domain);
+        (self.kind, self.encoding) == (kind.code(), *encoding)
+            && clock(self.expiry) == clock(life.map(|life| life.expiry))
+            && is_same_type(&self.key, key.bytes())
+            && is_same_type(&self.field, field)
+            && is_same_type(&self.value, value.bytes())
+    }
+
+    /// Returns the schemas that rows are written with.
+    pub fn stored(&self) -> Result<Schemas<'_>, Malformed> {
+        let field = match &*self.field {
+            [] => None,
+            field => Some(Schema::parse(field)?),
+        };
+        Ok(Schemas { key: Schema::parse(&self.key)?, field, value: Schema::parse(&self.value)? })
     }
 }
 

@@ -7,9 +7,10 @@
 use core::error::Error;
 use core::fmt;
 
-use crate::key::{HASH_FUNCTION, KeyGroups};
+use crate::key::{self, HASH_FUNCTION, KeyGroups};
 use crate::manifest::{Chain, Manifest, SourceEntry, StateEntry};
 use crate::planted::planted;
+use crate::schema::{Kind as SchemaKind, Schema};
 use crate::state::Kind;
 
 /// Returns the chains that a task reads of a state, ascending by group.
@@ -38,6 +39,49 @@ fn owned(state: &StateEntry, groups: KeyGroups) -> &[Chain] {
     let from = state.chains.partition_point(|chain| chain.group < groups.first());
     let to = state.chains.partition_point(|chain| chain.group < end);
     state.chains.get(from..to).unwrap_or_default()
+}
+
+/// The keys of a state, as they were stored and as they are.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyChange<'s> {
+    /// The schema that they were written with.
+    pub stored: Schema<'s>,
+    /// That of their type today.
+    pub own: Schema<'s>,
+}
+
+/// Checks, where keys are assigned to groups anew, that states whose keys were assigned alike still
+/// are: a record goes to one task, which must have the rows of its key in all of them.
+///
+/// Returns the places of two that are not.
+pub fn keys_agree(states: &[KeyChange<'_>]) -> Result<(), [usize; 2]> {
+    let alike = |one, other| !key::may_move(routed(one), routed(other));
+    for (place, state) in states.iter().enumerate() {
+        // The first that had such keys stands for all of them.
+        let first = states.iter().position(|first| alike(first.stored, state.stored));
+        let other = first.filter(|first| *first < place);
+        if let Some(other) = other
+            && states.get(other).is_some_and(|first| !alike(first.own, state.own))
+        {
+            return Err([other, place]);
+        }
+    }
+    Ok(())
+}
+
+/// Returns the part of a key that decides its group: that without the window.
+fn routed(schema: Schema<'_>) -> Schema<'_> {
+    match schema.kind() {
+        SchemaKind::Struct(mut members) if schema.name() == Some("In") => {
+            match (members.next(), members.next(), members.next()) {
+                (Some(key), Some(window), None) if (key.name, window.name) == ("key", "window") => {
+                    key.schema
+                }
+                _ => schema,
+            }
+        }
+        _ => schema,
+    }
 }
 
 /// Returns where each of `inputs` inputs goes on: they are matched by their order.

@@ -24,7 +24,7 @@ pub use file::{Snapshot, SnapshotError};
 #[cfg(feature = "alloc")]
 pub use frozen::{FrozenStates, GroupReport, Portion, Saved, StateReport, freeze};
 #[cfg(feature = "alloc")]
-pub use inspect::Mismatch;
+pub use inspect::{Mismatch, MismatchUnlike};
 pub use read::{Expected, Loaded, PartError, load_part};
 pub use table::TableHead;
 #[cfg(feature = "alloc")]

@@ -8,12 +8,15 @@ mod accumulate;
 mod describe;
 mod division;
 mod expiry;
+#[cfg(feature = "alloc")]
+mod fit;
 mod join;
 mod loan;
 mod ordered;
 mod rows;
 mod states;
 mod timers;
+mod types;
 mod writer;
 
 pub use accumulate::{Aggregate, Aggregating, Reducing};
@@ -22,11 +25,14 @@ pub use describe::{
 };
 pub use division::Division;
 pub use expiry::{Cutoff, Expiry, Judge, Life, Moment, Passes, Stamped};
+#[cfg(feature = "alloc")]
+pub use fit::{Fit, Schemas, TypeMismatch};
 pub use loan::{Fate, Loan};
 pub use ordered::OrderedMap;
 pub use rows::{Change, Form, ITEMS_MAX, Op, Shape};
 pub use states::{States, Visitor};
 pub use timers::{TimeDomain, Timer, Timers};
+pub use types::Types;
 pub use writer::{Output, OutputFailed, Piece, ROW_BUFFER_MIN, Raw, RowWriter, SaveError};
 
 use core::fmt;

@@ -1,18 +1,24 @@
 //! Loads what a checkpoint holds into the states of one task: the way back through the corridor.
 
+mod failure;
+mod fits;
+
+pub use self::failure::{FileDamage, LoadFailure};
+
 use alloc::collections::BTreeMap;
 use alloc::collections::btree_map::Entry;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
+use self::fits::Fits;
 use crate::error::{ErrorKind, Fault, Malformed, StateError};
 use crate::key::KeyGroups;
 use crate::manifest::{FileEntry, Manifest, OperatorEntry, Part, StateEntry};
 use crate::page::{Portable, ReadAt, ReadError};
 use crate::rescale;
 use crate::snapshot::{PartError, Snapshot};
-use crate::state::{Division, Kind, LoadError, State, States, Visitor};
+use crate::state::{Division, State, States, Visitor};
 use crate::storage::{Failure, ObjectId, Storage, StoredObject};
 
 /// What is done about damage in a checkpoint.
@@ -34,6 +40,23 @@ pub struct Restored {
     pub rows: u64,
     /// What was left out, by [`RestorePolicy::SkipGroup`].
     pub skipped: Vec<SkippedGroup>,
+    /// The next checkpoint must be full: groups were left out, or keys assigned to groups anew.
+    pub full: bool,
+}
+
+impl Restored {
+    /// Adds what another task of the operator loaded.
+    pub fn add(&mut self, other: Self) {
+        let Self { rows, skipped, full } = other;
+        self.rows += rows;
+        self.full |= full;
+        for group in skipped {
+            // Tasks that assign keys anew read the same groups.
+            if !self.skipped.contains(&group) {
+                self.skipped.push(group);
+            }
+        }
+    }
 }
 
 /// A key group of a state, or what a task had of it, that is damaged in the checkpoint and empty in
@@ -62,6 +85,12 @@ impl fmt::Display for SkippedGroup {
 
 /// Loads the rows of `groups` into all `states` of an operator, which are empty.
 ///
+/// Whether the states can read what is stored is settled from the types before any row is read:
+/// what is refused later depends on a value. Rows of older types are read by the schemas that they
+/// were written with, and the next checkpoint of such a state is full. Where keys may belong to
+/// other groups than they did, since their type has changed, every group of the operator is read,
+/// and of each the keys of `groups` are kept.
+///
 /// Each part is verified block by block and row by row, and against what the manifest says of it.
 /// Memory beside the states is bounded by the files, whatever is in them
 /// ([`RestoreBudget`](crate::page::RestoreBudget)). After an error the states may hold part of the
@@ -84,137 +113,23 @@ where
     let Some(entry) = manifest.operator(operator) else {
         return Err(LoadFailure::NoSuchOperator { operator: operator.into() });
     };
+    let fits = Fits::of(manifest, entry, states)?;
     let snapshots = Snapshots { manifest, operator, storage, opened: BTreeMap::new() };
-    let (names, restored) = (Vec::new(), Restored::default());
+    let restored = Restored { full: fits.regroup, ..Restored::default() };
     let division = Division::new(entry.parallelism);
     let mut loader =
-        Loader { operator: entry, groups, snapshots, policy, division, names, restored };
+        Loader { operator: entry, groups, fits, snapshots, policy, division, restored };
     states.each(&mut loader)?;
-    let forgotten = entry.states.iter().find(|state| !loader.names.contains(&state.name));
-    match forgotten {
-        None => Ok(loader.restored),
-        Some(state) => {
-            Err(LoadFailure::NoSuchState { operator: operator.into(), state: state.name.clone() })
-        }
-    }
-}
-
-/// Why a checkpoint cannot be loaded.
-#[derive(Debug)]
-pub enum LoadFailure<M, E> {
-    /// A file is damaged or missing: an older checkpoint may do.
-    Damaged(FileDamage),
-    /// The checkpoint has another number of key groups.
-    KeyGroups {
-        /// Its number.
-        stored: u16,
-        /// That of the job.
-        asked: u16,
-    },
-    /// The store could not drop what it holds of a damaged group, or divide what it holds of an
-    /// operator.
-    NotSettled(E),
-    /// The checkpoint has no such operator.
-    NoSuchOperator {
-        /// The operator.
-        operator: String,
-    },
-    /// The checkpoint has rows of a state that the operator does not declare.
-    NoSuchState {
-        /// The operator.
-        operator: String,
-        /// The state.
-        state: String,
-    },
-    /// The state is of another kind in the checkpoint.
-    OtherKind {
-        /// The operator.
-        operator: String,
-        /// The state.
-        state: String,
-        /// The kind that the operator declares.
-        kind: Kind,
-    },
-    /// A sound row does not fit its state, or the store has no room for it.
-    Refused {
-        /// The file.
-        file: ObjectId,
-        /// The part of it.
-        section: String,
-        /// Why.
-        error: LoadError<E>,
-    },
-    /// The medium failed.
-    Unread {
-        /// The file.
-        file: ObjectId,
-        /// Why.
-        failure: Failure<M>,
-    },
-}
-
-impl<M: fmt::Display, E: fmt::Display> fmt::Display for LoadFailure<M, E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Damaged(damage) => damage.fmt(f),
-            Self::KeyGroups { stored, asked } => {
-                write!(f, "the checkpoint has {stored} key groups, not {asked}: ask for {stored}")
-            }
-            Self::NotSettled(error) => error.fmt(f),
-            Self::NoSuchOperator { operator } => {
-                write!(f, "the checkpoint has no operator {operator}: it is of another job")
-            }
-            Self::NoSuchState { operator, state } => write!(
-                f,
-                "the checkpoint has state {state} of operator {operator}, which the job does not \
-                 declare: declare it, or start afresh"
-            ),
-            Self::OtherKind { operator, state, kind } => write!(
-                f,
-                "state {state} of operator {operator} is a {kind} now and was something else in \
-                 the checkpoint: give it another name"
-            ),
-            Self::Refused { file, section, error } => write!(f, "{file}, {section}: {error}"),
-            Self::Unread { file, failure } => write!(f, "cannot read {file}: {failure}"),
-        }
-    }
-}
-
-impl<M, E> core::error::Error for LoadFailure<M, E>
-where
-    M: core::error::Error + 'static,
-    E: StateError,
-{
-}
-
-/// What is damaged in a file of a checkpoint, and where.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct FileDamage {
-    /// The file.
-    pub file: ObjectId,
-    /// The part of it.
-    pub section: String,
-    /// The fault and its offset in the file; without, the file is missing.
-    pub malformed: Option<Malformed>,
-}
-
-impl fmt::Display for FileDamage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.malformed {
-            Some(malformed) => write!(f, "{}, {}: {malformed}", self.file, self.section),
-            None => write!(f, "{} is missing", self.file),
-        }
-    }
+    Ok(loader.restored)
 }
 
 struct Loader<'m, B: Storage> {
     operator: &'m OperatorEntry,
     groups: KeyGroups,
+    fits: Fits,
     snapshots: Snapshots<'m, B>,
     policy: RestorePolicy,
     division: Division,
-    /// The states that were loaded.
-    names: Vec<String>,
     restored: Restored,
 }
 
@@ -222,30 +137,29 @@ impl<B: Storage + Clone, E: StateError> Visitor<E> for Loader<'_, B> {
     type Stop = LoadFailure<B::Error, E>;
 
     fn state<S: State<Error = E>>(&mut self, state: &mut S) -> Result<(), Self::Stop> {
-        let description = state.description();
-        let (name, kind) = (description.name, description.kind);
+        let name = state.description().name;
         // A state that the checkpoint does not have is a new one.
         if let Some(entry) = self.operator.state(name.as_str()) {
-            if entry.schema.kind != kind.code() {
-                let operator = self.operator.name.clone();
-                return Err(LoadFailure::OtherKind { operator, state: entry.name.clone(), kind });
-            }
             let mut damaged = BTreeMap::new();
             // What was loaded of a damaged group cannot be told from the rest: begin again.
             while self.load_chains(entry, &mut damaged, state)? {
                 state.clear().map_err(LoadFailure::NotSettled)?;
             }
+            self.restored.full |= !damaged.is_empty();
             self.restored.skipped.extend(damaged.into_iter().map(|(group, damage)| SkippedGroup {
                 operator: self.operator.name.clone(),
                 state: entry.name.clone(),
                 group,
-                is_keyed: kind.is_keyed(),
+                is_keyed: is_keyed(state),
                 damage,
             }));
             state.divide(&mut self.division).map_err(LoadFailure::NotSettled)?;
-            self.names.push(name.as_str().into());
         }
-        state.loaded(self.snapshots.manifest.id.checkpoint);
+        // No delta stands on rows of other types or groups: of what the store does not know as its
+        // base it saves everything.
+        if self.fits.is_base(name.as_str()) {
+            state.loaded(self.snapshots.manifest.id.checkpoint);
+        }
         self.restored.rows += state.rows();
         Ok(())
     }
@@ -261,13 +175,19 @@ impl<B: Storage + Clone> Loader<'_, B> {
         state: &mut S,
     ) -> Result<bool, LoadFailure<B::Error, S::Error>> {
         let known = damaged.len();
-        let groups = if is_keyed(state) { self.groups } else { state.groups() };
+        let regroup = self.fits.regroup && is_keyed(state);
+        let groups = match (regroup, is_keyed(state)) {
+            (true, _) => KeyGroups::all(self.groups.total()),
+            (false, true) => self.groups,
+            (false, false) => state.groups(),
+        };
         for chain in rescale::chains(entry, groups, self.operator.parallelism) {
             if damaged.contains_key(&chain.group) {
                 continue;
             }
             let mut parts = chain.parts.iter();
-            match parts.try_for_each(|part| self.snapshots.load(chain.group, entry, part, state)) {
+            let mut load = |part| self.snapshots.load((chain.group, regroup), entry, part, state);
+            match parts.try_for_each(&mut load) {
                 Ok(()) => {}
                 Err(LoadFailure::Damaged(damage)) if self.policy == RestorePolicy::SkipGroup => {
                     damaged.insert(chain.group, damage);
@@ -292,28 +212,32 @@ struct Snapshots<'m, B: Storage> {
 impl<B: Storage + Clone> Snapshots<'_, B> {
     fn load<S: State>(
         &mut self,
-        group: u16,
+        (group, regroup): (u16, bool),
         entry: &StateEntry,
         part: &Part,
         state: &mut S,
     ) -> Result<(), LoadFailure<B::Error, S::Error>> {
         let snapshot = self.open(part.file)?;
         let stored = snapshot.table().states.get(usize::from(part.state));
-        if stored.is_none_or(|stored| stored.name != entry.name) {
+        if stored.is_none_or(|stored| stored.name != entry.name || !entry.schema.is_of(stored)) {
             let malformed = Malformed::new(Fault::Identity, part.offset);
             return Err(damaged(part.file, &Section::Table, malformed));
         }
         let is_keyed = is_keyed(state);
         let section = Section::Part { state: &entry.name, group, is_keyed };
-        match snapshot.load(entry.index_entry(group, part), state) {
+        let loaded = match regroup {
+            true => snapshot.regroup(entry.index_entry(group, part), state),
+            false => snapshot.load(entry.index_entry(group, part), state),
+        };
+        match loaded {
             Ok(_) => Ok(()),
             Err(PartError::Malformed(malformed)) => Err(damaged(part.file, &section, malformed)),
             Err(PartError::Medium(failure)) => Err(unread(part.file, failure)),
-            Err(PartError::Row(error, offset)) if error.kind() == ErrorKind::Corrupt => {
+            Err(PartError::Row { error, offset, .. }) if error.kind() == ErrorKind::Corrupt => {
                 Err(damaged(part.file, &section, Malformed::new(Fault::Value, offset)))
             }
-            Err(PartError::Row(error, offset)) => {
-                let section = alloc::format!("{section}, block at byte {offset}");
+            Err(PartError::Row { error, offset, row }) => {
+                let section = alloc::format!("{section}, row {row}, block at byte {offset}");
                 Err(LoadFailure::Refused { file: part.file, section, error })
             }
         }

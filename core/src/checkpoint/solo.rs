@@ -241,20 +241,25 @@ where
     S::Error: StateError,
 {
     let mut recovery = Recovery::new(job.id, Start::Resume);
-    let mut error = None;
+    let (mut error, mut full) = (None, false);
     loop {
         let Some(command) = recovery.poll() else {
             panic!("a recovery that has not ended has something to do");
         };
         match command {
-            RecoveryCommand::Done(recovered) => return Ok(*recovered),
+            RecoveryCommand::Done(recovered) => {
+                return Ok(Recovered { full: recovered.full || full, ..*recovered });
+            }
             RecoveryCommand::Failed(why) => return Err(SoloError::Recovery(why, error)),
             RecoveryCommand::Restore(manifest) => {
                 let groups = KeyGroups::all(job.key_groups);
                 let storage = performer.storage().clone();
                 let policy = RestorePolicy::PreviousCheckpoint;
                 match load(&manifest, &job.operator, groups, &storage, policy, states) {
-                    Ok(_) => recovery.restored(),
+                    Ok(restored) => {
+                        full = restored.full;
+                        recovery.restored();
+                    }
                     Err(LoadFailure::Damaged(damage)) => {
                         states.each(&mut Tell::Clear)?;
                         recovery.damaged(alloc::format!("{damage}"));

@@ -4,6 +4,8 @@ use serde::Serialize;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use crate::codec::{Encoding, Write, encode};
+#[cfg(feature = "alloc")]
+use crate::schema::{Compatibility, Kind, Leaf, Schema, compare};
 
 /// The number that stands for these digests in manifests and snapshots.
 pub const HASH_FUNCTION: u8 = 1;
@@ -35,6 +37,27 @@ pub fn digest_encoded<T: Serialize + ?Sized>(key: &T) -> u64 {
     // A key that refuses to serialize is a bug of its type; it has one digest all the same.
     let _ = encode(key, Encoding::Postcard, &mut gather);
     gather.digest()
+}
+
+/// Returns whether keys that were written by the schema `stored` may belong to other groups now
+/// that their type is one of schema `own`.
+///
+/// They do not if they are encoded as they were, nor if they were an integer of up to 64 bits, a
+/// bool or a char and are one that is wider.
+#[cfg(feature = "alloc")]
+pub(crate) fn may_move(stored: Schema<'_>, own: Schema<'_>) -> bool {
+    let both_words = is_word(stored) && is_word(own);
+    !both_words && compare(stored, own) != Ok(Compatibility::Same)
+}
+
+/// Returns whether values are extended to one word to be digested.
+#[cfg(feature = "alloc")]
+fn is_word(schema: Schema<'_>) -> bool {
+    match schema.kind() {
+        Kind::Leaf(Leaf::F32 | Leaf::F64) => false,
+        Kind::Leaf(leaf) => leaf.width().is_some_and(|width| (1..=8).contains(&width)),
+        _ => false,
+    }
 }
 
 /// Keeps short keys in one piece, where XXH3 is fastest, and streams the rest.

@@ -64,12 +64,12 @@ pub fn compare(writer: Schema<'_>, reader: Schema<'_>) -> Result<Compatibility, 
             all(stored.schemas().zip(wanted.schemas()))
         }
         (Kind::Tuple(_) | Kind::Array { .. }, Kind::Tuple(_) | Kind::Array { .. }) => {
-            Err(Incompatible::new(Refusal::Length))
+            Err(Incompatible::of(Refusal::Length))
         }
         (Kind::Struct(stored), Kind::Struct(wanted)) => members(stored, wanted),
         (Kind::Enum(stored), Kind::Enum(wanted)) => members(stored, wanted),
         (stored, wanted) => {
-            Err(Incompatible::new(Refusal::Type { stored: stored.word(), wanted: wanted.word() }))
+            Err(Incompatible::of(Refusal::Type { stored: stored.word(), wanted: wanted.word() }))
         }
     }
 }
@@ -93,7 +93,8 @@ pub struct Incompatible {
 }
 
 impl Incompatible {
-    const fn new(refusal: Refusal) -> Self {
+    /// States that the whole value is refused.
+    pub const fn of(refusal: Refusal) -> Self {
         Self { path: Path::new(), refusal }
     }
 }

@@ -14,7 +14,9 @@ use crate::error::Fault;
 /// Fields are found by name, so that they may be reordered, dropped, renamed by `serde(alias)`
 /// and added with `serde(default)`; variants likewise. Integers and floats may become wider, a
 /// value may become an option, anything may be wrapped in a newtype. All else is refused, never
-/// guessed. A type may also ask for whatever is stored (`deserialize_any`).
+/// guessed: where a type asks for text and a number is stored, for a number and text is, or for
+/// anything else and a number or text is, its own visitor is shown what is there, and takes it or
+/// not. A type may also ask for whatever is stored (`deserialize_any`).
 ///
 /// Bytes from outside are first to be checked with [`walk`](fn@super::walk). On an error `reader`
 /// stands where it stood.
@@ -85,10 +87,31 @@ impl<'s, 'r, 'de> Source<'s, 'r, 'de> {
         Err(DecodeError::mismatch(self.schema.kind().word(), wanted))
     }
 
+    /// Shows a number or text to a type that asks for something that is neither: the types of the
+    /// standard library do not take it, one with a visitor of its own may.
+    fn offer<V: Visitor<'de>>(self, wanted: &'static str, visitor: V) -> Outcome<'de, V> {
+        match self.schema.kind() {
+            Kind::Leaf(leaf) if leaf == Leaf::String || leaf.is_number() => {
+                let read = self.scalar(leaf, leaf, visitor);
+                read.map_err(|error| match error.refusal {
+                    Refusal::Unexpected { .. } => DecodeError::mismatch(leaf.word(), wanted),
+                    _ => error,
+                })
+            }
+            _ => self.mismatch(wanted),
+        }
+    }
+
     /// Reads a leaf as the same or a wider one.
     fn leaf<V: Visitor<'de>>(self, wanted: Leaf, visitor: V) -> Result<V::Value, DecodeError> {
         match self.schema.kind() {
             Kind::Leaf(stored) if stored.widens_to(wanted) => self.scalar(stored, wanted, visitor),
+            Kind::Leaf(stored)
+                if stored == Leaf::String && wanted.is_number()
+                    || stored.is_number() && wanted == Leaf::String =>
+            {
+                self.offer(wanted.word(), visitor)
+            }
             _ => self.mismatch(wanted.word()),
         }
     }
@@ -286,7 +309,7 @@ impl<'de> Deserializer<'de> for Source<'_, '_, 'de> {
                 self.feed.any_length(read)
             }
             Kind::Tuple(members) | Kind::Struct(members) => self.places(members, visitor),
-            _ => self.mismatch("sequence"),
+            _ => self.offer("sequence", visitor),
         }
     }
 
@@ -303,8 +326,8 @@ impl<'de> Deserializer<'de> for Source<'_, '_, 'de> {
                 Some(only) => self.part(only).deserialize_tuple(len, visitor),
                 None => self.mismatch("tuple"),
             },
-            Kind::Array { .. } | Kind::Tuple(_) => Err(DecodeError::new(Refusal::Length)),
-            _ => self.mismatch("tuple"),
+            Kind::Array { .. } | Kind::Tuple(_) => Err(DecodeError::of(Refusal::Length)),
+            _ => self.offer("tuple", visitor),
         }
     }
 
@@ -321,7 +344,7 @@ impl<'de> Deserializer<'de> for Source<'_, '_, 'de> {
         match self.schema.kind() {
             Kind::Map { key, value } => self.pairs(key, value, visitor),
             Kind::Struct(members) => self.fields(members, visitor),
-            _ => self.mismatch("map"),
+            _ => self.offer("map", visitor),
         }
     }
 
@@ -333,7 +356,7 @@ impl<'de> Deserializer<'de> for Source<'_, '_, 'de> {
     ) -> Outcome<'de, V> {
         match self.schema.kind() {
             Kind::Struct(members) => self.fields(members, visitor),
-            _ => self.mismatch(name),
+            _ => self.offer(name, visitor),
         }
     }
 
@@ -345,7 +368,7 @@ impl<'de> Deserializer<'de> for Source<'_, '_, 'de> {
     ) -> Outcome<'de, V> {
         match self.schema.kind() {
             Kind::Enum(members) => self.variant(members, known, visitor),
-            _ => self.mismatch(name),
+            _ => self.offer(name, visitor),
         }
     }
 
@@ -368,7 +391,7 @@ type Outcome<'de, V> = Result<<V as Visitor<'de>>::Value, DecodeError>;
 
 /// Refuses a type that holds fewer elements than are stored.
 fn all_taken(left: u64) -> Result<(), DecodeError> {
-    if left == 0 { Ok(()) } else { Err(DecodeError::new(Refusal::Length)) }
+    if left == 0 { Ok(()) } else { Err(DecodeError::of(Refusal::Length)) }
 }
 
 const HOPS_MAX: u8 = 64;

@@ -67,6 +67,11 @@ impl Leaf {
         }
     }
 
+    /// Returns whether values are integers, floats or bools.
+    pub(super) const fn is_number(self) -> bool {
+        self.integer_bits().is_some() || matches!(self, Self::Bool | Self::F32 | Self::F64)
+    }
+
     /// Returns whether every value of this leaf is also one of `wider`, exactly.
     pub(super) const fn widens_to(self, wider: Self) -> bool {
         match (self.integer_bits(), wider.integer_bits()) {

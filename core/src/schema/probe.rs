@@ -3,11 +3,14 @@
 
 use core::fmt;
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::emit::Fingerprint;
 use super::evolve::Source;
 use super::feed::Feed;
-use super::{DecodeError, Incompatible, Kind, Members, Path, Refusal, Schema};
+use super::{DecodeError, Incompatible, Kind, Member, Members, Path, Refusal, Schema};
+use crate::codec::{Encoding, encode};
 use crate::error::{Fault, Malformed};
 
 /// A type that can be asked what it reads.
@@ -25,6 +28,8 @@ pub struct Probed {
     pub dropped: Option<Path>,
     /// The first variant that the type does not know.
     pub unknown: Option<Path>,
+    /// Of a key, a variant that is read as another one is, so that two keys would become one.
+    pub merged: Option<Path>,
 }
 
 /// Whether a type reads values of a schema.
@@ -44,6 +49,11 @@ impl TypeProbe {
         Self { ask: ask::<T> }
     }
 
+    /// Returns the type `T` of keys, to be asked also whether it keeps them apart.
+    pub const fn of_key<T: DeserializeOwned + Serialize>() -> Self {
+        Self { ask: ask_key::<T> }
+    }
+
     /// Asks whether the type reads values that were written by the schema `writer`.
     ///
     /// Every variant is tried, each once, so the cost is at most the number of variants times the
@@ -51,7 +61,7 @@ impl TypeProbe {
     /// Nothing is allocated but what the type itself makes of some small values: numbers of 1 and
     /// 0, texts and sequences of one element and of none.
     pub fn ask(self, writer: Schema<'_>) -> Probed {
-        let probed = Probed { verdict: Verdict::Reads, dropped: None, unknown: None };
+        let probed = Probed { verdict: Verdict::Reads, dropped: None, unknown: None, merged: None };
         let mut inquiry = Inquiry { probe: self, writer, fuel: FUEL, probed };
         if inquiry.round(None, true).is_some_and(|round| round.depends) {
             // As little of everything as there can be may do, or tell more.
@@ -75,6 +85,21 @@ where
     T::deserialize(Source::new(writer, Feed::Probe(probe))).err()
 }
 
+fn ask_key<'s, T>(writer: Schema<'s>, probe: &mut Probe<'s>) -> Option<DecodeError>
+where
+    T: DeserializeOwned + Serialize,
+{
+    match T::deserialize(Source::new(writer, Feed::Probe(probe))) {
+        Err(error) => Some(error),
+        Ok(key) => {
+            let mut digest = Fingerprint::new();
+            let written = encode(&key, Encoding::Postcard, &mut digest);
+            probe.digest = written.ok().map(|()| digest.finish());
+            None
+        }
+    }
+}
+
 /// All rounds of asking one type about one schema.
 struct Inquiry<'s> {
     probe: TypeProbe,
@@ -88,6 +113,8 @@ struct Round {
     depends: bool,
     reached: bool,
     known: bool,
+    /// That of the key that was read.
+    digest: Option<u64>,
 }
 
 impl<'s> Inquiry<'s> {
@@ -115,7 +142,8 @@ impl<'s> Inquiry<'s> {
         if depends {
             found.verdict = Verdict::Depends;
         }
-        Some(Round { depends, reached: probe.reached, known: probe.known })
+        let Probe { reached, known, digest, .. } = probe;
+        Some(Round { depends, reached, known, digest })
     }
 
     /// Asks for every variant in `schema`, a part of the whole. An enum of which the type knows no
@@ -135,10 +163,15 @@ impl<'s> Inquiry<'s> {
             }
             Kind::Enum(members) => {
                 let (mut reached, mut known) = (false, false);
-                for variant in members.schemas() {
+                let mut digests = Digests::new();
+                for Member { name, schema: variant } in members {
                     if let Some(round) = self.round(Some(variant), true) {
                         reached |= round.reached;
                         known |= round.known;
+                        let digest = round.digest.filter(|_| round.reached);
+                        if digest.is_some_and(|digest| !digests.insert(digest)) {
+                            self.probed.merged = Some(Path::new().inside(name));
+                        }
                     }
                     self.variants(variant);
                 }
@@ -167,6 +200,8 @@ pub(super) struct Probe<'s> {
     known: bool,
     /// How many elements the type takes depends on what is stored.
     depends: bool,
+    /// That of the key that was read, in all.
+    digest: Option<u64>,
 }
 
 /// A place that was found, its path put together on the way out.
@@ -188,6 +223,7 @@ impl<'s> Probe<'s> {
             reached: false,
             known: false,
             depends: false,
+            digest: None,
         }
     }
 
@@ -266,6 +302,25 @@ impl Mark {
         if let Some(path) = self.path.filter(|_| self.depth == depth) {
             *self = Self { path: Some(path.inside(name)), depth: depth - 1 };
         }
+    }
+}
+
+/// What the variants of an enum are read as, told apart.
+#[cfg(feature = "alloc")]
+type Digests = alloc::collections::BTreeSet<u64>;
+
+/// Without an allocator nobody reads keys of another type.
+#[cfg(not(feature = "alloc"))]
+struct Digests;
+
+#[cfg(not(feature = "alloc"))]
+impl Digests {
+    const fn new() -> Self {
+        Self
+    }
+
+    const fn insert(&mut self, _: u64) -> bool {
+        true
     }
 }
 

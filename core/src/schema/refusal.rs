@@ -31,12 +31,25 @@ pub enum Refusal {
     Length,
     /// The bytes are not of the stored schema.
     Malformed(Fault),
+    /// Keys or the fields of maps would be read without one of their fields, so that two could
+    /// become one; or two did.
+    Merge,
+    /// The type's schema was made at run time, and another one is stored.
+    RunTime,
     /// What is stored as the one cannot become the other.
     Type {
         /// The stored kind.
         stored: &'static str,
         /// What the type asks for.
         wanted: &'static str,
+    },
+    /// The type's own `Deserialize` takes no value of the stored kind.
+    Unexpected {
+        /// The stored kind.
+        stored: &'static str,
+        /// What it expects, in its words.
+        #[cfg(feature = "alloc")]
+        wanted: String,
     },
     /// The type has no such field and denies unknown ones.
     UnknownField,
@@ -47,13 +60,19 @@ pub enum Refusal {
 }
 
 impl DecodeError {
-    pub(super) const fn new(refusal: Refusal) -> Self {
+    /// States that the whole value is refused.
+    pub const fn of(refusal: Refusal) -> Self {
         Self { path: Path::new(), offset: 0, refusal }
+    }
+
+    /// States that the type's own `Deserialize` says no to sound bytes, at `offset`.
+    pub(crate) fn of_type(offset: u64) -> Self {
+        Self { offset, ..Self::value(format_args!("the type does not accept the value")) }
     }
 
     /// Says that what is stored as `stored` is not what the type wants.
     pub(super) const fn mismatch(stored: &'static str, wanted: &'static str) -> Self {
-        Self::new(Refusal::Type { stored, wanted })
+        Self::of(Refusal::Type { stored, wanted })
     }
 
     /// Says that it happened in the member `name`.
@@ -74,11 +93,11 @@ impl DecodeError {
 
     fn value(words: fmt::Arguments<'_>) -> Self {
         #[cfg(feature = "alloc")]
-        return Self::new(Refusal::Value(words.to_string()));
+        return Self::of(Refusal::Value(words.to_string()));
         #[cfg(not(feature = "alloc"))]
         {
             _ = words;
-            Self::new(Refusal::Value())
+            Self::of(Refusal::Value())
         }
     }
 }
@@ -101,9 +120,19 @@ impl fmt::Display for Refusal {
             Self::Duplicate(field) => write!(f, "field `{field}` is stored under two names"),
             Self::Length => f.write_str("another number of elements is stored"),
             Self::Malformed(fault) => fault.fmt(f),
+            Self::Merge => f.write_str(
+                "two keys would become one, keep all fields and variants of what is a key",
+            ),
+            Self::RunTime => {
+                f.write_str("a schema that was made at run time does not evolve, make the same")
+            }
             Self::Type { stored, wanted } => {
                 write!(f, "what is stored as {stored} cannot become {wanted}")
             }
+            #[cfg(feature = "alloc")]
+            Self::Unexpected { stored, wanted } => write!(f, "stored is {stored}, wanted {wanted}"),
+            #[cfg(not(feature = "alloc"))]
+            Self::Unexpected { stored } => write!(f, "the type does not take the stored {stored}"),
             Self::UnknownField => f.write_str("the type denies fields it does not know"),
             Self::UnknownVariant => {
                 f.write_str("the type has no such variant, keep it or give one serde(alias)")
@@ -120,7 +149,7 @@ impl Error for DecodeError {}
 
 impl From<Malformed> for DecodeError {
     fn from(malformed: Malformed) -> Self {
-        Self { offset: malformed.offset, ..Self::new(Refusal::Malformed(malformed.fault)) }
+        Self { offset: malformed.offset, ..Self::of(Refusal::Malformed(malformed.fault)) }
     }
 }
 
@@ -131,7 +160,13 @@ impl de::Error for DecodeError {
     }
 
     fn invalid_type(stored: Unexpected<'_>, wanted: &dyn Expected) -> Self {
-        Self::value(format_args!("stored is {}, wanted {wanted}", sort(stored)))
+        #[cfg(not(feature = "alloc"))]
+        let _ = wanted;
+        Self::of(Refusal::Unexpected {
+            stored: sort(stored),
+            #[cfg(feature = "alloc")]
+            wanted: wanted.to_string(),
+        })
     }
 
     fn invalid_value(stored: Unexpected<'_>, wanted: &dyn Expected) -> Self {
@@ -139,23 +174,23 @@ impl de::Error for DecodeError {
     }
 
     fn invalid_length(_: usize, _: &dyn Expected) -> Self {
-        Self::new(Refusal::Length)
+        Self::of(Refusal::Length)
     }
 
     fn unknown_variant(_: &str, _: &'static [&'static str]) -> Self {
-        Self::new(Refusal::UnknownVariant)
+        Self::of(Refusal::UnknownVariant)
     }
 
     fn unknown_field(_: &str, _: &'static [&'static str]) -> Self {
-        Self::new(Refusal::UnknownField)
+        Self::of(Refusal::UnknownField)
     }
 
     fn missing_field(field: &'static str) -> Self {
-        Self::new(Refusal::Absent(field))
+        Self::of(Refusal::Absent(field))
     }
 
     fn duplicate_field(field: &'static str) -> Self {
-        Self::new(Refusal::Duplicate(field))
+        Self::of(Refusal::Duplicate(field))
     }
 }
 

@@ -125,7 +125,27 @@ impl<R: ReadAt, C: Checksum> Snapshot<R, C> {
         part: PartEntry,
         state: &mut S,
     ) -> Result<Loaded, PartError<R::Error, S::Error>> {
+        self.load_rows(part, false, state)
+    }
+
+    /// Loads of one part of this file the rows whose keys belong to groups of `state` today,
+    /// whatever group they belonged to.
+    pub fn regroup<S: State>(
+        &mut self,
+        part: PartEntry,
+        state: &mut S,
+    ) -> Result<Loaded, PartError<R::Error, S::Error>> {
+        self.load_rows(part, true, state)
+    }
+
+    fn load_rows<S: State>(
+        &mut self,
+        part: PartEntry,
+        regroup: bool,
+        state: &mut S,
+    ) -> Result<Loaded, PartError<R::Error, S::Error>> {
         let expected = expected(&self.table, self.pages.header(), part)?;
+        let expected = Expected { regroup, ..expected };
         let spill = Gathered { bytes: &mut self.spill, most: self.budget.memory };
         load_part(&mut self.pages, &expected, &self.budget, state, &mut self.buffer, spill)
     }
@@ -167,6 +187,7 @@ fn expected<'t>(
         key: entry.key.view(),
         field: entry.field.as_ref().map(|field| field.view()),
         value: entry.value.view(),
+        regroup: false,
     })
 }
 

@@ -1,34 +1,54 @@
 //! Checks that a type writes what its schema says, before a checkpoint is built on it.
 //!
-//! Serde attributes such as `skip`, `flatten` or `rename_all` make bytes and schema differ without
-//! either knowing. So the first row of every state in every file is walked, in builds with debug
-//! assertions each row; a mismatch declines the checkpoint and names type and field.
+//! Serde attributes such as `skip` or `flatten` make bytes and schema differ without either
+//! knowing, `rename` and `rename_all` the names that a type reads. So each type is asked whether it
+//! knows the names of its schema, and the first row of every state in every file is walked, in
+//! builds with debug assertions each row; a mismatch declines the checkpoint and names type and
+//! field.
 
 use alloc::vec::Vec;
 use core::fmt;
 
 use crate::codec::{Encoding, Reader};
 use crate::error::{Fault, Malformed};
-use crate::schema::{Budget, StoredSchema, Unlike, check, walk};
+use crate::schema::{Budget, Path, StoredSchema, Unlike, check, walk};
 use crate::state::{Description, Kind, Op, TypeSchema};
 
-/// A state whose type does not write what its schema says.
+/// A state whose type does not write or read what its schema says.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Mismatch {
     /// Which type: that of the keys, fields or values.
     pub piece: &'static str,
-    /// Where in it.
-    pub unlike: Unlike,
+    /// Where in it, and how.
+    pub unlike: MismatchUnlike,
+}
+
+/// How a type differs from its schema.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum MismatchUnlike {
+    /// What it writes.
+    Bytes(Unlike),
+    /// A field or variant that serde does not read by the name that the schema has.
+    Name(Path),
 }
 
 impl fmt::Display for Mismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "the type of its {}s is {}; take away the serde attribute that makes them differ, or \
-             implement Schema by hand",
-            self.piece, self.unlike
-        )
+        match self.unlike {
+            MismatchUnlike::Bytes(unlike) => write!(
+                f,
+                "the type of its {}s is {unlike}; take away the serde attribute that makes them \
+                 differ, or implement Schema by hand",
+                self.piece
+            ),
+            MismatchUnlike::Name(path) => write!(
+                f,
+                "the type of its {}s does not read {path} by the name that its schema has; take \
+                 away the serde attribute that skips or renames it, or give the name as \
+                 serde(alias) too",
+                self.piece
+            ),
+        }
     }
 }
 
@@ -41,6 +61,8 @@ pub(super) struct Inspector {
     field: Option<StoredSchema>,
     value: StoredSchema,
     row_lens: Option<(usize, usize)>,
+    /// What the types cannot read of their own schemas.
+    unread: Option<Mismatch>,
     done: bool,
 }
 
@@ -59,12 +81,18 @@ impl Inspector {
             field: field.as_ref().map(stored).transpose()?,
             value: stored(value)?,
             row_lens: description.row_lens(),
+            unread: description
+                .unread_name()
+                .map(|(piece, path)| Mismatch { piece, unlike: MismatchUnlike::Name(path) }),
             done: false,
         })
     }
 
     /// Walks the runs that `bytes` begin with; what continues elsewhere is passed over.
     pub(super) fn inspect(&mut self, bytes: &[u8]) -> Result<(), Mismatch> {
+        if let Some(mismatch) = self.unread {
+            return Err(mismatch);
+        }
         let mut reader = Reader::new(bytes);
         while !self.done {
             let Ok(head) = reader.array::<3>() else { return Ok(()) };
@@ -113,7 +141,9 @@ impl Inspector {
         let trailing = Malformed::new(Fault::Trailing, row.offset());
         match row.is_empty() {
             true => Ok(()),
-            false => Err(Mismatch { piece: "value", unlike: trailing.into() }),
+            false => {
+                Err(Mismatch { piece: "value", unlike: MismatchUnlike::Bytes(trailing.into()) })
+            }
         }
     }
 
@@ -128,7 +158,8 @@ impl Inspector {
         walk(schema.view(), self.encoding, row, &mut budget).map_err(|malformed| {
             // The same walk again, to learn the path.
             let unlike = check(schema.view(), self.encoding, before.rest()).err();
-            Mismatch { piece, unlike: unlike.unwrap_or(malformed.into()) }
+            let unlike = MismatchUnlike::Bytes(unlike.unwrap_or(malformed.into()));
+            Mismatch { piece, unlike }
         })
     }
 }

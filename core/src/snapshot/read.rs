@@ -9,7 +9,7 @@ use crate::codec::{Encoding, Reader};
 use crate::error::{ErrorKind, Fault, Malformed, StateError};
 use crate::key::KeyGroup;
 use crate::page::{Checksum, Pages, ReadAt, ReadError, RestoreBudget, Section, SectionKind, Spill};
-use crate::schema::{Budget, Leaf, Schema, walk};
+use crate::schema::{Budget, DecodeError, Leaf, Refusal, Schema, walk};
 use crate::state::{Change, Description, Form, ITEMS_MAX, Kind, LoadError, Op, Shape, State};
 
 /// What a part must be for it to be loaded: as the manifest or the index and the table say.
@@ -31,6 +31,9 @@ pub struct Expected<'s> {
     pub field: Option<Schema<'s>>,
     /// The schema of its values.
     pub value: Schema<'s>,
+    /// Whether keys may belong to other groups than they did: each row goes to where its key
+    /// belongs now, and those of groups that the state does not hold are passed over.
+    pub regroup: bool,
 }
 
 /// What was loaded.
@@ -49,8 +52,15 @@ pub enum PartError<M, E> {
     Malformed(Malformed),
     /// The medium failed.
     Medium(M),
-    /// The row in the block at that offset does not fit the state.
-    Row(LoadError<E>, u64),
+    /// A row does not fit the state.
+    Row {
+        /// Why.
+        error: LoadError<E>,
+        /// The offset of the block that it begins in.
+        offset: u64,
+        /// Its number in the part, from 0.
+        row: u64,
+    },
 }
 
 impl<M, E> From<ReadError<M>> for PartError<M, E> {
@@ -73,7 +83,9 @@ impl<M: fmt::Display, E: fmt::Display> fmt::Display for PartError<M, E> {
         match self {
             Self::Malformed(malformed) => malformed.fmt(f),
             Self::Medium(error) => error.fmt(f),
-            Self::Row(error, offset) => write!(f, "row in the block at byte {offset}: {error}"),
+            Self::Row { error, offset, row } => {
+                write!(f, "row {row}, in the block at byte {offset}: {error}")
+            }
         }
     }
 }
@@ -90,7 +102,7 @@ impl<M: core::error::Error + Send + Sync + 'static, E: StateError> StateError fo
         match self {
             Self::Malformed(_) => ErrorKind::Corrupt,
             Self::Medium(_) => ErrorKind::Io,
-            Self::Row(error, _) => error.kind(),
+            Self::Row { error, .. } => error.kind(),
         }
     }
 }
@@ -108,8 +120,25 @@ pub fn load_part<R: ReadAt, C: Checksum, S: State>(
     spill: impl Spill,
 ) -> Result<Loaded, PartError<R::Error, S::Error>> {
     let form = expected.form(state.description());
+    let (types, groups) = (state.description().types, state.groups());
     let group = KeyGroup::new(expected.part.group);
-    read_part(pages, expected, budget, buffer, spill, |change| state.load(group, change, &form))
+    // Two keys or fields that became one are no damage, though only damage doubles others.
+    let merges = expected.regroup || expected.field.is_some() && form.field.is_some();
+    read_part(pages, expected, budget, buffer, spill, |change| {
+        let group = match expected.regroup {
+            false => group,
+            true => types.group(&form, change.row, groups.total())?,
+        };
+        if expected.regroup && !groups.contains(group) {
+            return Ok(());
+        }
+        state.load(group, change, &form).map_err(|error| match error {
+            LoadError::Malformed(Malformed { fault: Fault::Duplicate, .. }) if merges => {
+                LoadError::Evolution(DecodeError::of(Refusal::Merge))
+            }
+            error => error,
+        })
+    })
 }
 
 impl Expected<'_> {
@@ -156,7 +185,7 @@ pub(crate) fn read_part<R: ReadAt, C: Checksum, E>(
     let mut section = pages.section(SectionKind::Part, part.offset, end, buffer, spill)?;
     read_head(&mut section, expected)?;
     let mut tally = Tally::new(expected, &budget.for_part(part.length));
-    let lens = expected.row_lens();
+    let (lens, mut number) = (expected.row_lens(), 0);
     loop {
         let code = section.byte()?;
         if code == 0 {
@@ -179,8 +208,9 @@ pub(crate) fn read_part<R: ReadAt, C: Checksum, E>(
                 LoadError::Malformed(bad) => {
                     PartError::Malformed(Malformed::new(bad.fault, offset))
                 }
-                error => PartError::Row(error, offset),
+                error => PartError::Row { error, offset, row: number },
             })?;
+            number += 1;
         }
     }
     let mut tail = Reader::new(section.bytes(super::PART_TAIL_LEN)?);

@@ -3,10 +3,11 @@
 use core::fmt;
 use core::marker::PhantomData;
 
+use super::Types;
 use super::{Expiry, Stamped};
 use crate::codec::{Encoding, Write};
 use crate::key::Key;
-use crate::schema::{Data, Schema, StaticSchema, Unportable, Unsupported};
+use crate::schema::{Data, Schema, StaticSchema, TypeProbe, Unportable, Unsupported};
 
 /// The most bytes that the name of a state has.
 pub const NAME_BYTES_MAX: usize = 128;
@@ -236,6 +237,8 @@ pub struct Description {
     pub encoding: Encoding,
     /// How values, items or fields expire, if they do.
     pub stamped: Option<Stamped>,
+    /// The types themselves.
+    pub types: Types,
 }
 
 impl Description {
@@ -345,7 +348,7 @@ impl<'d, K, V> Descriptor<'d, K, V> {
 impl<K: Key, V: Data> Descriptor<'_, K, V> {
     /// Describes a state of `kind`, any but a map.
     pub fn describe(self, kind: Kind) -> Result<Description, Describe> {
-        self.finish::<V>(kind, None)
+        self.finish::<V>(kind, None, Types::of::<K, V>(None))
     }
 }
 
@@ -353,7 +356,8 @@ impl<K: Key, F: Key, V: Data> Descriptor<'_, K, (F, V)> {
     /// Describes a map.
     pub fn describe_map(self) -> Result<Description, Describe> {
         let field = TypeSchema::Static(StaticSchema::of::<F>()?);
-        self.finish::<V>(Kind::Map, Some(field))
+        let types = Types::of::<K, V>(Some(TypeProbe::of_key::<F>()));
+        self.finish::<V>(Kind::Map, Some(field), types)
     }
 }
 
@@ -362,6 +366,7 @@ impl<K: Key, T> Descriptor<'_, K, T> {
         self,
         kind: Kind,
         field: Option<TypeSchema>,
+        types: Types,
     ) -> Result<Description, Describe> {
         let name = Name::new(self.name).ok_or(Describe::Name)?;
         let key = match self.key {
@@ -385,6 +390,6 @@ impl<K: Key, T> Descriptor<'_, K, T> {
             Encoding::Postcard
         };
         let stamped = self.stamped.map(|(stamped, _)| stamped);
-        Ok(Description { name, kind, key, field, value, encoding, stamped })
+        Ok(Description { name, kind, key, field, value, encoding, stamped, types })
     }
 }

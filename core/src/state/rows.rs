@@ -128,7 +128,11 @@ impl Form<'_> {
         reader: &mut Reader<'_>,
     ) -> Result<T, DecodeError> {
         match schema {
-            None => Ok(decode(self.encoding, reader)?),
+            // The bytes are those of the schema: what is wrong with them only the type knows.
+            None => decode(self.encoding, reader).map_err(|malformed| match malformed.fault {
+                Fault::Value => DecodeError::of_type(malformed.offset),
+                _ => malformed.into(),
+            }),
             Some(schema) => decode_as(schema, self.encoding, reader),
         }
     }

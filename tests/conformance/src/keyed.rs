@@ -73,6 +73,7 @@ pub use all::All;
 pub use checkpoints::{Checkpoints, Contents, contents};
 pub use maps::{Maps, Ordered, Plain};
 pub use portability::{agree, move_over};
+pub(crate) use read::{entries, items};
 pub use stage::{MODES, Mode, Pair, Run, Sole, Stage};
 pub use tape::{Outcome, Step, any_tape, play};
 

@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod evolution;
 pub mod keyed;
 pub mod operator;
 pub mod storage;

@@ -74,6 +74,7 @@ impl Types {
             value: TypeSchema::Stored(self.value.clone()),
             encoding: self.encoding,
             stamped: None,
+            types: holdwater::state::Types::UNKNOWN,
         })
     }
 }

@@ -7,7 +7,7 @@ use holdwater::barrier::BarrierError;
 use holdwater::checkpoint::{Halt, RecoveryError, Skipped};
 use holdwater::manifest::CheckpointId;
 use holdwater::rescale::Misfit;
-use holdwater::state::Kind;
+use holdwater::state::{Kind, TypeMismatch};
 use holdwater::storage::ObjectId;
 
 /// Why a job ended before its inputs did.
@@ -84,6 +84,13 @@ pub enum EngineError {
         /// The signature of the job that took it.
         signature: Vec<u8>,
     },
+    /// Two states of the operator had keys of one type in the checkpoint, and have two.
+    OtherKeys {
+        /// The operator.
+        operator: String,
+        /// The two states.
+        states: [String; 2],
+    },
     /// The state in the checkpoint is of another kind.
     OtherKind {
         /// The operator.
@@ -92,6 +99,15 @@ pub enum EngineError {
         state: String,
         /// What the operator declares.
         kind: Kind,
+    },
+    /// What the checkpoint holds can never be read by the types of the state.
+    OtherType {
+        /// The operator.
+        operator: String,
+        /// The state.
+        state: String,
+        /// The two types, and where they do not fit.
+        mismatch: Box<TypeMismatch>,
     },
     /// A thread panicked.
     Panicked {
@@ -183,11 +199,19 @@ impl fmt::Display for EngineError {
                 f,
                 "checkpoint {id} was taken by another job: give the same job, or start afresh"
             ),
+            Self::OtherKeys { operator, states: [one, other] } => write!(
+                f,
+                "states {one} and {other} of operator {operator} had keys of one type in the \
+                 checkpoint: change both or none"
+            ),
             Self::OtherKind { operator, state, kind } => write!(
                 f,
                 "state {state} of operator {operator} is a {kind} now and was something else in \
                  the checkpoint: give it another name"
             ),
+            Self::OtherType { operator, state, mismatch } => {
+                write!(f, "state {state} of operator {operator}: {mismatch}")
+            }
             Self::Panicked { thread, message } => write!(f, "{thread} panicked: {message}"),
             Self::Recovery { recovery, error } => with_cause(f, recovery, error.as_deref()),
             Self::Sink { error } => error.fmt(f),

@@ -73,8 +73,7 @@ impl<'scope, R: Send + 'static, T: Send + 'static> Fleet<'scope, R, T> {
             }
             match self.heard.recv() {
                 Ok(Signal::Ready(loaded)) => {
-                    all.rows += loaded.rows;
-                    all.skipped.extend(loaded.skipped);
+                    all.add(loaded);
                     waited_for -= 1;
                 }
                 Ok(Signal::Damaged(damage)) => break LoadFailed::Damaged(damage),

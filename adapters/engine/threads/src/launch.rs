@@ -63,7 +63,7 @@ impl<F, B: Storage + Clone + Send + Sync> Plan<F, B> {
         self.restore_sink(&mut sink, &sink_name, recovered)?;
         let duration = since.elapsed();
         let restored = restored.as_ref();
-        let Restored { rows: held, skipped } = loaded;
+        let Restored { rows: held, skipped, full } = loaded;
         skipped.iter().for_each(|group| observer.observe(&Event::SkippedGroup(group)));
         observer.observe(&Event::Running { restored, rows: held, duration });
 
@@ -87,7 +87,7 @@ impl<F, B: Storage + Clone + Send + Sync> Plan<F, B> {
 
         let rows = RowCount::new();
         let taking = checkpoints.zip(self.checkpoints.as_ref()).map(|(found, checkpoints)| {
-            self.taking(checkpoints, found, key_groups, (restored, !skipped.is_empty()), &rows)
+            self.taking(checkpoints, found, key_groups, (restored, full), &rows)
         });
         let route = Route::new(key_groups, self.options.parallelism);
         let sources = start_sources(inputs, sources, restored, route, &rows, &signals);
@@ -152,8 +152,8 @@ impl<F, B: Storage + Clone + Send + Sync> Plan<F, B> {
             }
         };
         let mut checkpoints = checkpoints;
-        if let Some((_, recovered)) = checkpoints.as_mut().filter(|_| !loaded.skipped.is_empty()) {
-            // No delta may stand on what was left out.
+        if let Some((_, recovered)) = checkpoints.as_mut().filter(|_| loaded.full) {
+            // No delta may stand on what was left out, or on keys that were in other groups.
             recovered.full = true;
         }
         Ok(Begun { fleet, loaded, checkpoints })

@@ -48,6 +48,12 @@ pub fn load_states<B: Storage + Clone, S: States>(
             LoadFailure::OtherKind { operator, state, kind } => {
                 EngineError::OtherKind { operator, state, kind }
             }
+            LoadFailure::OtherKeys { operator, states } => {
+                EngineError::OtherKeys { operator, states }
+            }
+            LoadFailure::OtherType { operator, state, mismatch } => {
+                EngineError::OtherType { operator, state, mismatch }
+            }
             LoadFailure::Refused { file, section, error } => {
                 let error: Box<dyn Error + Send + Sync> = match error {
                     // The error as it is: whoever chose the store knows it.

@@ -165,3 +165,8 @@ impl Backend for Heap {
 #[cfg(doctest)]
 #[doc = include_str!("../../../../docs/embed.md")]
 pub struct Embed;
+
+/// The programs in docs/evolution.md run.
+#[cfg(doctest)]
+#[doc = include_str!("../../../../docs/evolution.md")]
+pub struct Evolution;

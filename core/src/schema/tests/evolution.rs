@@ -134,7 +134,7 @@ evolution! {
         T { a: 1 } => Err("a: what is stored as u32 cannot become f64 (byte 0)");
     a_number_does_not_become_text:
         { pub struct T { pub a: u32 } } to { pub struct T { pub a: String } }
-        T { a: 1 } => Err("a: what is stored as u32 cannot become String (byte 0)");
+        T { a: 1 } => Err("a: what is stored as u32 cannot become String (byte 1)");
     a_value_may_become_an_option:
         { pub struct T { pub a: u32 } } to { pub struct T { pub a: Option<u64> } }
         T { a: 1 } => Ok(T { a: Some(1) });
@@ -314,7 +314,7 @@ fn a_type_tells_which_fields_and_variants_it_passes_over() {
     assert_eq!(probed.dropped.map(|path| path.to_string()), Some("Kept.b".into()));
     assert_eq!(probed.unknown.map(|path| path.to_string()), Some("Gone".into()));
     let own = self::probed::<Both, Both>();
-    assert_eq!(own, Probed { verdict: Verdict::Reads, dropped: None, unknown: None });
+    assert_eq!(own, Probed { verdict: Verdict::Reads, dropped: None, unknown: None, merged: None });
 }
 
 #[test]

@@ -27,7 +27,7 @@ pub(super) fn values<K: Key + Ord, V: Data>(state: &impl Value<K, V>) -> BTreeMa
 }
 
 /// Returns the items of a key.
-pub(super) fn items<K: Key, V: Data>(state: &impl List<K, V>, at: At<'_, K>) -> Vec<V> {
+pub(crate) fn items<K: Key, V: Data>(state: &impl List<K, V>, at: At<'_, K>) -> Vec<V> {
     let mut items = Vec::new();
     let visited = state.items(at, |item| {
         items.push(item.clone());
@@ -40,7 +40,7 @@ pub(super) fn items<K: Key, V: Data>(state: &impl List<K, V>, at: At<'_, K>) -> 
 }
 
 /// Returns the fields of a key with their values.
-pub(super) fn entries<K: Key, F: Key + Ord, V: Data>(
+pub(crate) fn entries<K: Key, F: Key + Ord, V: Data>(
     state: &impl Map<K, F, V>,
     at: At<'_, K>,
 ) -> BTreeMap<F, V> {

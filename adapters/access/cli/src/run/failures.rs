@@ -76,7 +76,9 @@ pub(super) fn of_engine(error: EngineError, directory: Option<&Path>) -> Failure
         EngineError::Misfit { .. }
         | EngineError::NoSuchOperator { .. }
         | EngineError::NoSuchState { .. }
-        | EngineError::OtherKind { .. } => foreign(&text),
+        | EngineError::OtherKeys { .. }
+        | EngineError::OtherKind { .. }
+        | EngineError::OtherType { .. } => foreign(&text),
         _ => Failure::Data(text),
     }
 }

@@ -243,7 +243,7 @@ pub(crate) fn in_part(
     match error {
         PartError::Malformed(malformed) => Damage::new(file, section, malformed),
         PartError::Medium(unread) => Damage::unread(file, &unread),
-        PartError::Row(_, offset) => {
+        PartError::Row { offset, .. } => {
             Damage::new(file, section, Malformed::new(Fault::Value, offset))
         }
     }

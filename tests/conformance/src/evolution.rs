@@ -1,0 +1,432 @@
+//! How state outlives the types that it was written with, on every store.
+//!
+//! A store's tests are one line: `evolution!(Heap::new);`. Each pair of an old and a new type is
+//! written by two tasks, as a full checkpoint and as one with deltas, and restored by three tasks
+//! of the new type: read, and read again from the checkpoint that these take, or refused, and then
+//! where and with what words. docs/evolution.md says of each pair how it is done; the numbers are
+//! those of docs/conformance.md.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+pub mod attributes;
+pub mod fields;
+pub mod keys;
+pub mod map_fields;
+pub mod numbers;
+pub mod shapes;
+pub mod variants;
+
+mod job;
+mod says;
+
+use core::fmt::Debug;
+use core::ops::Range;
+
+use holdwater::checkpoint::LoadFailure;
+use holdwater::codec::encode;
+use holdwater::key::{At, KeyGroups};
+use holdwater::schema::{Data, StoredSchema};
+use holdwater::state::{Backend, Descriptor, Kind, State, Value};
+use postcard_schema_ng::Schema;
+use postcard_schema_ng::schema::DataModelType;
+use serde::de::{Deserialize, Deserializer, Error as _};
+use serde::ser::{Serialize, SerializeTuple, Serializer};
+
+pub use self::job::Make;
+use self::job::{Job, Refused};
+use self::says::SaysOfItself;
+use crate::keyed::Sole;
+
+/// Makes a test of each pair of types on a store.
+#[macro_export]
+macro_rules! evolution {
+    ($make:expr) => {
+        $crate::evolution! { @tests $make;
+            fields:
+                fields_are_reordered,
+                a_field_is_dropped,
+                a_field_is_added_with_a_default,
+                a_field_is_added_with_a_default_of_its_own,
+                an_option_is_added,
+                a_field_is_added_without_a_default,
+                a_field_is_renamed_with_an_alias,
+                a_field_is_renamed_without_an_alias,
+                a_field_is_renamed_by_rename,
+                a_type_is_renamed,
+                fields_are_added_and_dropped_and_reordered,
+                unknown_fields_are_denied,
+                two_fields_become_one;
+            numbers:
+                unsigned_integers_become_wider,
+                signed_integers_become_wider,
+                unsigned_integers_become_wider_signed_ones,
+                floats_become_wider,
+                an_integer_becomes_narrower,
+                an_integer_loses_its_sign,
+                an_unsigned_integer_gets_a_sign_at_its_width,
+                a_float_becomes_narrower,
+                an_integer_becomes_a_float,
+                a_bool_becomes_an_integer,
+                a_number_becomes_text,
+                text_becomes_a_number,
+                a_number_becomes_text_by_a_function,
+                text_becomes_a_char,
+                a_type_takes_fewer_values,
+                a_type_takes_fewer_values_of_its_schema;
+            shapes:
+                a_value_becomes_an_option,
+                an_option_becomes_a_value,
+                a_newtype_is_put_on,
+                a_newtype_is_taken_off,
+                a_tuple_becomes_a_tuple_struct,
+                elements_of_a_tuple_become_wider,
+                a_tuple_becomes_longer,
+                a_tuple_becomes_an_array,
+                an_array_becomes_longer,
+                an_array_becomes_a_list,
+                a_list_becomes_an_array,
+                a_list_becomes_a_set,
+                a_list_becomes_a_map,
+                a_map_becomes_a_list,
+                keys_and_values_of_a_map_become_wider,
+                a_value_becomes_a_list,
+                a_struct_becomes_a_tuple,
+                a_struct_becomes_a_map,
+                what_is_deep_inside_evolves,
+                what_is_deep_inside_is_refused_by_its_place;
+            variants:
+                variants_are_added_and_reordered,
+                a_variant_is_renamed_with_an_alias,
+                a_variant_is_renamed_without_an_alias,
+                a_variant_that_no_row_has_is_removed,
+                a_variant_that_a_row_has_is_removed,
+                a_removed_variant_becomes_another,
+                all_variants_are_others,
+                a_variant_gets_a_field,
+                a_variant_loses_its_data,
+                a_variant_gets_data,
+                the_data_of_a_variant_becomes_wider,
+                the_data_of_a_variant_gets_named,
+                a_struct_becomes_an_enum,
+                an_enum_becomes_a_struct,
+                an_enum_becomes_a_number;
+            attributes:
+                a_field_that_is_skipped_declines_the_checkpoint,
+                fields_that_are_flattened_decline_the_checkpoint,
+                fields_that_are_all_renamed_decline_the_checkpoint,
+                a_field_that_is_renamed_declines_the_checkpoint,
+                a_variant_that_is_renamed_declines_the_checkpoint,
+                an_untagged_enum_declines_the_checkpoint,
+                an_internally_tagged_enum_declines_the_checkpoint,
+                a_field_with_a_format_of_its_own_declines_the_checkpoint,
+                a_type_that_is_written_as_another_declines_the_checkpoint;
+            keys:
+                keys_that_become_wider_stay_in_their_groups,
+                keys_that_become_wider_and_signed_stay_in_their_groups,
+                keys_that_become_wider_than_a_word_move,
+                keys_in_a_newtype_stay_in_their_groups,
+                keys_whose_fields_are_reordered_move,
+                keys_that_get_a_field_move,
+                keys_of_two_parts_that_become_wider_move,
+                windows_that_become_wider_are_found,
+                keys_in_windows_that_become_wider_are_found,
+                keys_with_variants_that_are_reordered_move,
+                a_key_without_one_of_its_fields_is_refused,
+                a_key_of_another_type_is_refused,
+                a_key_whose_variants_become_one_is_refused,
+                keys_that_become_one_are_refused,
+                states_of_one_operator_keep_to_one_type_of_keys;
+            map_fields:
+                fields_of_maps_become_wider,
+                fields_of_maps_get_a_field,
+                fields_of_maps_in_text_stay_as_they_are,
+                a_map_field_without_one_of_its_fields_is_refused,
+                a_map_field_of_another_type_is_refused,
+                a_map_field_whose_variants_become_one_is_refused,
+                map_fields_that_become_one_are_refused;
+        }
+    };
+    (@tests $make:expr; $($room:ident: $($name:ident),+;)+) => {
+        fn store(
+            groups: $crate::holdwater::key::KeyGroups,
+        ) -> impl $crate::holdwater::state::Backend {
+            ($make)(groups)
+        }
+
+        $(mod $room {
+            $(
+                #[test]
+                fn $name() {
+                    $crate::evolution::$room::$name(super::store);
+                }
+            )+
+        })+
+    };
+}
+
+/// What comes of reading an old type's rows by a new type.
+#[derive(Debug)]
+pub(crate) enum Outcome<T> {
+    /// They are this.
+    Reads(T),
+    /// They are refused before any row is read, in these words.
+    Never(&'static str),
+    /// The row is refused, in these words.
+    Row(&'static str),
+}
+
+/// An old and a new type, a value of the old one, and what comes of it.
+macro_rules! pairs {
+    ($(
+        $(#[doc = $doc:literal])+
+        $name:ident: { $($old:item)* } to { $($new:item)* }
+        $value:expr => $outcome:ident($expected:expr);
+    )*) => {
+        $($(#[doc = $doc])+
+        pub fn $name<B: Backend>(make: Make<B>) {
+            #[allow(unreachable_pub, reason = "the two versions stand in modules of their own")]
+            mod old {
+                use super::*;
+                $(#[derive(Clone, Debug, Deserialize, PartialEq, Schema, Serialize)] $old)*
+            }
+            #[allow(unreachable_pub, reason = "the two versions stand in modules of their own")]
+            mod new {
+                use super::*;
+                $(#[derive(Clone, Debug, Deserialize, PartialEq, Schema, Serialize)] $new)*
+            }
+            let value: old::T = { use old::*; $value };
+            let outcome: Outcome<new::T> = Outcome::$outcome({
+                #[allow(unused_imports, reason = "an outcome may be words")]
+                use new::*;
+                $expected
+            });
+            evolve(make, &value, &outcome);
+        })*
+
+        #[cfg(test)]
+        pub(super) const PAIRS: &[(&str, &str)] =
+            &[$((stringify!($name), stringify!($outcome)),)*];
+    };
+}
+
+use pairs;
+
+/// Writes `value` under some keys, and restores them as the new type.
+fn evolve<B, O, N>(make: Make<B>, value: &O, outcome: &Outcome<N>)
+where
+    B: Backend,
+    O: Data,
+    N: Data + PartialEq + Debug,
+{
+    let old = StoredSchema::of::<O>().unwrap();
+    let mut bytes = Vec::new();
+    encode(value, old.view().encoding(), &mut bytes).unwrap();
+    for deltas in [false, true] {
+        let (job, keys) = written(make, &old, &bytes, deltas);
+        match outcome {
+            Outcome::Reads(expected) => reads(&job, keys, &old, expected),
+            Outcome::Never(words) => {
+                let Refused { failure, rows } = *never::<B, N>(&job, &old);
+                let LoadFailure::OtherType { operator, state, mismatch } = failure else {
+                    panic!("{failure}")
+                };
+                assert_eq!((&*operator, &*state, mismatch.piece), ("operator", "value", "value"));
+                assert_eq!(mismatch.incompatible.to_string(), *words);
+                assert_eq!(rows, 0, "nothing is loaded");
+            }
+            Outcome::Row(words) => {
+                let failure = refused::<B, N>(&job).failure;
+                let LoadFailure::Refused { section, error, .. } = failure else {
+                    panic!("{failure}")
+                };
+                let place = section.split(", ").collect::<Vec<_>>();
+                assert_eq!(place[0], "part of state value");
+                assert!(place[1].starts_with("key group ") && place[2].starts_with("row "));
+                assert!(error.to_string().starts_with(words), "{error}");
+            }
+        }
+    }
+}
+
+/// Takes a checkpoint of a value under some keys, or one with deltas, and returns which keys.
+fn written<B: Backend>(
+    make: Make<B>,
+    schema: &StoredSchema,
+    value: &[u8],
+    deltas: bool,
+) -> (Job<B, One<B, Encoded>>, Range<u64>) {
+    let open = |store: &mut B| {
+        let descriptor = Descriptor::new("value").value_schema(schema.clone());
+        store.value(descriptor).map(Sole)
+    };
+    let mut job = Job::begin(make, open, 2);
+    let put = |job: &mut Job<B, One<B, Encoded>>, keys: Range<u64>| {
+        for key in keys {
+            job.owner::<u64>(key).put(at(key), Encoded(value.into())).unwrap();
+        }
+    };
+    put(&mut job, 0..12);
+    job.checkpoint().unwrap();
+    if !deltas {
+        return (job, 0..12);
+    }
+    job.owner::<u64>(0).remove(at(0)).unwrap();
+    put(&mut job, 12..20);
+    job.checkpoint().unwrap();
+    (job, 1..20)
+}
+
+/// A value as the old type encodes it: one type for all of them, which is not read.
+#[derive(Clone, Debug)]
+struct Encoded(Vec<u8>);
+
+impl Schema for Encoded {
+    const SCHEMA: &'static DataModelType = <Vec<u8>>::SCHEMA;
+}
+
+impl Serialize for Encoded {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut bytes = serializer.serialize_tuple(self.0.len())?;
+        self.0.iter().try_for_each(|byte| bytes.serialize_element(byte))?;
+        bytes.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for Encoded {
+    fn deserialize<D: Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
+        Err(D::Error::custom("only written"))
+    }
+}
+
+/// Restores the rows as the new type, and again from the checkpoint that this takes.
+fn reads<B, N>(job: &Job<B, One<B, Encoded>>, keys: Range<u64>, old: &StoredSchema, expected: &N)
+where
+    B: Backend,
+    N: Data + PartialEq + Debug,
+{
+    let (mut later, restored) = job.restore(open::<B, N>, 3).unwrap();
+    assert!(!restored.full, "keys stay where they are");
+    check(&mut later, keys.clone(), expected);
+    later.owner::<u64>(keys.end).put(at(keys.end), expected.clone()).unwrap();
+    later.checkpoint().unwrap();
+    let own = StoredSchema::of::<N>().unwrap();
+    let state = &later.manifest().operators[0].states[0];
+    assert_eq!(state.schema.value, own.bytes(), "what is written has the new schema");
+    let is_same = old.view().fingerprint() == own.view().fingerprint();
+    assert!(is_same || later.is_full(), "no delta stands on rows of an older type");
+    later.checkpoint().unwrap();
+    let (mut last, _) = later.restore(open::<B, N>, 2).unwrap();
+    check(&mut last, keys.start..keys.end + 1, expected);
+}
+
+/// Restores the rows into a state that says of itself that it has values of the new type: nothing
+/// is to be loaded into it.
+fn never<B: Backend, N: Data>(
+    job: &Job<B, One<B, Encoded>>,
+    old: &StoredSchema,
+) -> Box<Refused<B::Error>> {
+    let opened = job.restore(
+        |store| {
+            let descriptor = Descriptor::new("value").value_schema(old.clone());
+            let own = Descriptor::<u64, N>::new("value").describe(Kind::Value).unwrap();
+            Ok(Sole(SaysOfItself(store.value::<u64, Encoded>(descriptor)?, own)))
+        },
+        3,
+    );
+    match opened {
+        Ok(_) => panic!("it is restored"),
+        Err(refused) => refused,
+    }
+}
+
+fn refused<B: Backend, N: Data>(job: &Job<B, One<B, Encoded>>) -> Box<Refused<B::Error>> {
+    match job.restore(open::<B, N>, 3) {
+        Ok(_) => panic!("it is restored"),
+        Err(refused) => refused,
+    }
+}
+
+fn check<B, V>(job: &mut Job<B, One<B, V>>, keys: Range<u64>, expected: &V)
+where
+    B: Backend,
+    V: Data + PartialEq + Debug,
+{
+    for key in keys.clone() {
+        let found = job.owner::<u64>(key).get(at(key)).unwrap();
+        assert_eq!(found.as_deref(), Some(expected), "key {key}");
+    }
+    let rows: u64 = job.tasks.iter().map(|task| task.rows()).sum();
+    assert_eq!(rows, keys.end - keys.start, "no other key has a row");
+}
+
+type One<B, V> = Sole<<B as Backend>::Value<u64, V>>;
+
+fn at<'k>(key: u64) -> At<'k, u64> {
+    KeyGroups::all(job::GROUPS).locate(key)
+}
+
+fn open<B: Backend, V: Data>(store: &mut B) -> Result<One<B, V>, B::Error> {
+    Ok(Sole(store.value(Descriptor::new("value"))?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{attributes, fields, numbers, shapes, variants};
+
+    const DOCUMENT: &str = include_str!("../../../docs/evolution.md");
+    const PAIRS: [(&str, &[(&str, &str)]); 5] = [
+        ("attributes", attributes::PAIRS),
+        ("fields", fields::PAIRS),
+        ("numbers", numbers::PAIRS),
+        ("shapes", shapes::PAIRS),
+        ("variants", variants::PAIRS),
+    ];
+    const KEYS: [(&str, &str); 2] = [
+        ("keys", include_str!("evolution/keys.rs")),
+        ("map_fields", include_str!("evolution/map_fields.rs")),
+    ];
+
+    /// Returns each behaviour with its room.
+    fn behaviours() -> impl Iterator<Item = (&'static str, &'static str)> {
+        let pairs = PAIRS
+            .into_iter()
+            .flat_map(|(room, pairs)| pairs.iter().map(move |(name, _)| (room, *name)));
+        let keys = KEYS.into_iter().flat_map(|(room, text)| {
+            let names = text.lines().filter_map(|line| line.strip_prefix("pub fn "));
+            names.filter_map(move |line| Some((room, line.split('<').next()?)))
+        });
+        pairs.chain(keys)
+    }
+
+    #[test]
+    fn every_pair_is_listed_to_be_tested() {
+        let macros = include_str!("evolution.rs");
+        for (room, name) in behaviours() {
+            let listed = |line: &str| line.trim().trim_end_matches([',', ';']) == name;
+            assert!(macros.lines().any(listed), "{room}::{name} is in no list");
+        }
+    }
+
+    #[test]
+    fn the_document_has_a_row_for_every_pair_and_says_what_comes_of_it() {
+        for (room, name) in behaviours() {
+            let cell = format!("| `{room}::{name}` |");
+            assert_eq!(DOCUMENT.matches(&cell).count(), 1, "{room}::{name}");
+        }
+        for (room, pairs) in PAIRS {
+            for (name, outcome) in pairs {
+                let row = DOCUMENT.lines().find(|row| row.contains(&format!("`{room}::{name}`")));
+                let told = row.and_then(|row| row.split('|').nth(2)).unwrap_or_default().trim();
+                let expected = match *outcome {
+                    "Declined" => "declined",
+                    "Never" => "refused",
+                    "Reads" => "read",
+                    _ => "refused by row",
+                };
+                assert_eq!(told, expected, "{room}::{name}");
+            }
+        }
+        let rows = DOCUMENT.lines().filter(|row| row.starts_with('|') && row.contains("::"));
+        assert_eq!(rows.count(), behaviours().count(), "a row is of no pair");
+    }
+}

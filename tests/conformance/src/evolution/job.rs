@@ -1,0 +1,235 @@
+//! The tasks of one operator, and their checkpoints, over several versions of its types.
+
+use core::fmt;
+
+use holdwater::checkpoint::{
+    Abort, Command, Config, Coordinator, Job as Shape, LoadFailure, OperatorShape, Performer,
+    Recovered, RestorePolicy, Restored, Retention, Target, TaskId, load, save,
+};
+use holdwater::error::StateError;
+use holdwater::key::{HASH_FUNCTION, Key, KeyGroups};
+use holdwater::manifest::{CheckpointKind, Manifest, Origin, PartShape};
+use holdwater::snapshot::freeze;
+use holdwater::state::{Backend, Cut, State, States, Visitor};
+use holdwater::storage::Storage;
+use holdwater_memory::Memory;
+
+/// Makes a store of some groups.
+pub type Make<B> = fn(KeyGroups) -> B;
+
+/// The tasks of a job of one operator.
+pub(super) struct Job<B: Backend, S> {
+    make: Make<B>,
+    pub(super) tasks: Vec<S>,
+    storage: Memory,
+    performer: Performer<Memory>,
+    coordinator: Coordinator,
+    epoch: u64,
+}
+
+/// The job as it was restored, or why not.
+type Outcome<B, T> = Result<(Job<B, T>, Restored), Box<Refused<<B as Backend>::Error>>>;
+
+/// A checkpoint that states of other types do not take.
+pub(super) struct Refused<E: StateError> {
+    pub(super) failure: LoadFailure<<Memory as Storage>::Error, E>,
+    /// How many rows were loaded when that was settled.
+    pub(super) rows: u64,
+}
+
+impl<E: StateError> fmt::Debug for Refused<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.failure)
+    }
+}
+
+impl<B: Backend, S: States<Error = B::Error>> Job<B, S> {
+    /// Begins a job of `tasks` tasks.
+    pub(super) fn begin(
+        make: Make<B>,
+        open: impl Fn(&mut B) -> Result<S, B::Error>,
+        tasks: u16,
+    ) -> Self {
+        let recovered = Recovered {
+            epoch: 1,
+            origin: Origin::Fresh,
+            next: 1,
+            restored: None,
+            skipped: Vec::new(),
+            full: false,
+            retention: Retention::new(1, 1),
+        };
+        let storage = Memory::default();
+        Self {
+            make,
+            tasks: open_all(make, open, tasks),
+            performer: Performer::new(storage.clone()),
+            storage,
+            coordinator: coordinator(tasks, recovered),
+            epoch: 1,
+        }
+    }
+
+    /// Returns the groups of task `index`.
+    pub(super) fn share(&self, index: usize) -> KeyGroups {
+        KeyGroups::share(GROUPS, self.tasks.len() as u16, index as u16)
+    }
+
+    /// Returns the task that has the rows of a key.
+    pub(super) fn owner<K: Key>(&mut self, key: K::View<'_>) -> &mut S {
+        let group = KeyGroups::all(GROUPS).locate::<K>(key).group();
+        let owner = KeyGroups::owner(group, GROUPS, self.tasks.len() as u16);
+        &mut self.tasks[usize::from(owner)]
+    }
+
+    /// Takes a checkpoint, or says why a task declined it.
+    pub(super) fn checkpoint(&mut self) -> Result<(), String> {
+        self.coordinator.trigger(CheckpointKind::Checkpoint, 0).unwrap();
+        let Some(Command::Barrier(barrier)) = self.coordinator.poll() else { panic!("a barrier") };
+        let base = barrier.base.map(|base| base.checkpoint);
+        let cut = Cut { checkpoint: barrier.id.checkpoint, base, now: 0, watermark: 0 };
+        for index in 0..self.tasks.len() {
+            let (groups, number) = (self.share(index), index as u32);
+            let frozen = freeze(&mut self.tasks[index], groups, cut).unwrap();
+            let target = Target { job: 1, operator: OPERATOR, barrier: &barrier, part: number };
+            let task = TaskId { operator: 0, index: index as u16 };
+            match save(&mut self.storage, target, &frozen, &|| true) {
+                Ok(report) => self.coordinator.ack(task, barrier.id, report),
+                Err(failure) => {
+                    self.coordinator.decline(task, barrier.id, failure.to_string());
+                    break;
+                }
+            }
+        }
+        while let Some(command) = self.coordinator.poll() {
+            match command {
+                Command::Storage(request) => {
+                    let reply = self.performer.perform(&request);
+                    self.coordinator.reply(reply);
+                }
+                Command::Completed(id) => {
+                    for task in &mut self.tasks {
+                        let Ok(()) = task.each(&mut Completed(id.checkpoint));
+                    }
+                }
+                Command::Aborted(_, Abort::Declined { reason, .. }) => return Err(reason),
+                Command::Warn(warning) => panic!("{warning}"),
+                other => panic!("{other:?}"),
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes on from the newest checkpoint with `tasks` tasks, whose states may be of other types.
+    pub(super) fn restore<T>(
+        &self,
+        open: impl Fn(&mut B) -> Result<T, B::Error>,
+        tasks: u16,
+    ) -> Outcome<B, T>
+    where
+        T: States<Error = B::Error>,
+    {
+        let manifest = self.manifest().clone();
+        let storage = &self.storage;
+        let mut restored = Restored::default();
+        let mut opened = open_all(self.make, open, tasks);
+        for (index, states) in (0..).zip(&mut opened) {
+            let (groups, policy) = (KeyGroups::share(GROUPS, tasks, index), RestorePolicy::Fail);
+            match load(&manifest, OPERATOR, groups, storage, policy, states) {
+                Ok(loaded) => restored.add(loaded),
+                Err(failure) => {
+                    let mut rows = Rows(0);
+                    let Ok(()) = states.each(&mut rows);
+                    return Err(Box::new(Refused { failure, rows: rows.0 }));
+                }
+            }
+        }
+        let epoch = self.epoch + 1;
+        let mut retention = Retention::new(epoch, 1);
+        retention.retain(&manifest);
+        let recovered = Recovered {
+            epoch,
+            origin: Origin::Restored(manifest.id),
+            next: manifest.id.checkpoint + 1,
+            restored: Some(manifest),
+            skipped: Vec::new(),
+            full: restored.full,
+            retention,
+        };
+        let job = Job {
+            make: self.make,
+            tasks: opened,
+            storage: storage.clone(),
+            performer: Performer::new(storage.clone()),
+            coordinator: coordinator(tasks, recovered),
+            epoch,
+        };
+        Ok((job, restored))
+    }
+
+    /// Returns what the newest checkpoint consists of.
+    pub(super) fn manifest(&self) -> &Manifest {
+        self.coordinator.newest().expect("a checkpoint")
+    }
+
+    /// Returns whether all of the newest checkpoint was written for it.
+    pub(super) fn is_full(&self) -> bool {
+        let states = self.manifest().operators.iter().flat_map(|operator| &operator.states);
+        let mut chains = states.flat_map(|state| &state.chains);
+        chains.all(|chain| match chain.parts.as_slice() {
+            [part] => {
+                part.written == self.manifest().id && matches!(part.shape, PartShape::Full { .. })
+            }
+            _ => false,
+        })
+    }
+}
+
+fn open_all<B: Backend, S>(
+    make: Make<B>,
+    open: impl Fn(&mut B) -> Result<S, B::Error>,
+    tasks: u16,
+) -> Vec<S> {
+    let share = |index| KeyGroups::share(GROUPS, tasks, index);
+    (0..tasks).map(|index| open(&mut make(share(index))).unwrap()).collect()
+}
+
+fn coordinator(tasks: u16, recovered: Recovered) -> Coordinator {
+    let shape = Shape {
+        id: 1,
+        signature: Vec::new(),
+        key_groups: GROUPS,
+        hash_function: HASH_FUNCTION,
+        operators: vec![OperatorShape { name: OPERATOR.to_owned(), parallelism: tasks }],
+    };
+    Coordinator::new(Config { retain: 1, full_every: 10 }, shape, recovered)
+}
+
+/// Tells states that a checkpoint is complete.
+struct Completed(u64);
+
+impl<E: StateError> Visitor<E> for Completed {
+    type Stop = core::convert::Infallible;
+
+    fn state<S: State<Error = E>>(&mut self, state: &mut S) -> Result<(), Self::Stop> {
+        state.completed(self.0);
+        Ok(())
+    }
+}
+
+/// Counts the keys that have a row.
+struct Rows(u64);
+
+impl<E: StateError> Visitor<E> for Rows {
+    type Stop = core::convert::Infallible;
+
+    fn state<S: State<Error = E>>(&mut self, state: &mut S) -> Result<(), Self::Stop> {
+        self.0 += state.rows();
+        Ok(())
+    }
+}
+
+/// How many key groups the job has.
+pub(super) const GROUPS: u16 = 16;
+/// The name of the operator.
+const OPERATOR: &str = "operator";
