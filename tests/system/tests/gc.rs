@@ -108,6 +108,8 @@ fn no_data_is_removed_while_a_manifest_is_damaged_that_may_need_it() {
 fn a_directory_that_a_job_uses_is_left_alone() {
     let place = checkpoints(2);
     let older = place.checkpoints("dir")[0].id.clone();
+    // Rows for hours.
+    place.write("a.csv", &rows(1, 20_000, 50).to_csv());
     let mut job = place.holdwater(&format!("{JOB} --rate 1")).start();
     job.until(|| !place.holdwater("gc dir").finish().stderr.is_empty());
     place.holdwater("gc dir").refuse(1, &["dir"]);
