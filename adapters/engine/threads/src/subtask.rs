@@ -146,8 +146,9 @@ impl<O: Operator, B: Storage + Clone + Send> SubtaskThread<O, B> {
         }
         self.outputs.send(Message::Flush);
         operator.finish(&mut self.outputs).map_err(|error| self.failed(error))?;
-        self.outputs.send(Message::End);
+        // First: the job is over once the sink has seen the end of every subtask.
         self.signal(Signal::Counted(operator.counters()));
+        self.outputs.send(Message::End);
         Ok(())
     }
 
