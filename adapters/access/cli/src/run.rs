@@ -76,7 +76,7 @@ pub fn run(run: &Run) -> Result<u8, Failure> {
             threads::run(job, &mut report)
         }
         Some(windows) => {
-            let growing = Growing::new(run)?;
+            let growing = Growing::new(run, report.bar())?;
             report.set_repeats(growing.is_stream());
             let operator = |subtask: threads::Subtask| {
                 WindowedAggregate::open(&mut memory.sharing(subtask.groups), plan.clone(), windows)

@@ -13,6 +13,7 @@ use std::path::Path;
 
 use holdwater::manifest::{CheckpointId, SinkEntry};
 use holdwater::sink::{CutBack, Sink};
+use indicatif::ProgressBar;
 use serde::{Deserialize, Serialize};
 
 use self::file::{GrowingFile, Written};
@@ -22,6 +23,7 @@ use self::stream::Stream;
 use self::transaction::Transaction;
 use super::operator::ResultRow;
 use crate::arguments::{Format, Run};
+use crate::checkpoint::find;
 use crate::failure::Failure;
 use crate::output::{Audience, failed};
 
@@ -58,12 +60,13 @@ enum Committed {
 }
 
 impl Growing {
-    /// Prepares the output that `run` asks for; nothing is written yet.
-    pub(super) fn new(run: &Run) -> Result<Self, Failure> {
+    /// Prepares the output that `run` asks for; nothing is written yet. The line of progress makes
+    /// way for what is.
+    pub(super) fn new(run: &Run, progress: ProgressBar) -> Result<Self, Failure> {
         let format = |path: &Path| Some(run.output_format(path));
         match &run.output {
             Some(path) if Stream::is_special(path) => {
-                let stream = Stream::to_special(path)?;
+                let stream = Stream::to_special(path, progress)?;
                 Self::streaming(stream, format(path), run)
             }
             Some(path) => {
@@ -76,7 +79,7 @@ impl Growing {
                     Audience::Person => run.format_out,
                     Audience::Program => run.format_out.or(Some(Format::Csv)),
                 };
-                Self::streaming(Stream::to_stdout(), format, run)
+                Self::streaming(Stream::to_stdout(progress), format, run)
             }
         }
     }
@@ -88,7 +91,12 @@ impl Growing {
 
     fn streaming(stream: Stream, format: Option<Format>, run: &Run) -> Result<Self, Failure> {
         let spool = match &run.checkpoints {
-            Some(directory) => Spool::within(&directory.join(SPOOL)),
+            Some(directory) => {
+                // What a checkpoint of another directory has spooled lies there.
+                let from = run.from.as_deref().and_then(|from| find(from).ok());
+                let from = from.map(|found| found.files.directory().join(SPOOL));
+                Spool::within(&directory.join(SPOOL), from)
+            }
             None => Spool::temporary().map_err(|error| failed(stream.name(), error))?,
         };
         Ok(Self::of(Target::Stream(stream), format, spool, run))

@@ -44,6 +44,11 @@ impl Report {
         self.repeats = repeats;
     }
 
+    /// Returns the line of progress, which has to make way for rows on the same terminal.
+    pub(super) fn bar(&self) -> ProgressBar {
+        self.bar.clone()
+    }
+
     /// Ends the line of progress.
     pub(super) fn end(&self) {
         self.bar.finish_and_clear();

@@ -20,6 +20,7 @@ use crate::output::directory_of;
 #[derive(Debug)]
 pub(super) struct Spool {
     directory: PathBuf,
+    from: Option<PathBuf>,
     prefix: OsString,
     /// For messages.
     name: String,
@@ -44,9 +45,9 @@ impl Spool {
         Self::new(directory_of(path).to_owned(), prefix, None)
     }
 
-    /// Holds rows in a directory of its own.
-    pub(super) fn within(directory: &Path) -> Self {
-        Self::new(directory.to_owned(), OsString::new(), None)
+    /// Holds rows in a directory of its own; reads what is not there from another one, if given.
+    pub(super) fn within(directory: &Path, from: Option<PathBuf>) -> Self {
+        Self { from, ..Self::new(directory.to_owned(), OsString::new(), None) }
     }
 
     /// Holds rows for a job that has no checkpoint to keep them for.
@@ -57,7 +58,7 @@ impl Spool {
 
     fn new(directory: PathBuf, prefix: OsString, temporary: Option<TempDir>) -> Self {
         let name = format!("rows to {}", directory.display());
-        Self { directory, prefix, name, open: None, _temporary: temporary }
+        Self { directory, from: None, prefix, name, open: None, _temporary: temporary }
     }
 
     /// Returns what it is called in messages.
@@ -106,11 +107,15 @@ impl Spool {
 
     /// Opens a transaction; none if it has no rows, or was removed.
     pub(super) fn open(&self, transaction: &Transaction) -> io::Result<Option<File>> {
-        match File::open(self.path(&transaction.to_string())) {
-            Ok(file) => Ok(Some(file)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
+        let path = self.path(&transaction.to_string());
+        let from = self.from.iter().zip(path.file_name()).map(|(from, name)| from.join(name));
+        for path in std::iter::once(path.clone()).chain(from) {
+            match File::open(path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                opened => return opened.map(Some),
+            }
         }
+        Ok(None)
     }
 
     /// Drops a transaction; one that is gone is dropped.
@@ -156,3 +161,29 @@ fn remove(path: &Path) -> io::Result<()> {
 
 const OPEN: &str = "open";
 const ENDING: &str = ".rows";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read;
+
+    #[test]
+    fn what_another_directory_has_spooled_is_read_and_left_there() {
+        let (own, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let mut first = Spool::within(&other.path().join("output"), None);
+        first.begin().unwrap();
+        first.append(b"rows").unwrap();
+        let id = CheckpointId { checkpoint: 1, epoch: 1 };
+        let transaction = first.prepare(id, 0).unwrap();
+
+        let from = Some(other.path().join("output"));
+        let mut spool = Spool::within(&own.path().join("output"), from);
+        spool.begin().unwrap();
+        assert_eq!(spool.list().unwrap(), []);
+        spool.remove(&transaction).unwrap();
+        let mut text = String::new();
+        spool.open(&transaction).unwrap().unwrap().read_to_string(&mut text).unwrap();
+        assert_eq!(text, "rows");
+        assert_eq!(first.list().unwrap(), [transaction]);
+    }
+}

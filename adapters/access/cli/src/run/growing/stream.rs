@@ -4,6 +4,8 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::Path;
 
+use indicatif::ProgressBar;
+
 use super::lines::Lines;
 use crate::failure::Failure;
 use crate::output::failed;
@@ -14,6 +16,8 @@ pub(super) struct Stream {
     out: Out,
     name: String,
     begun: bool,
+    /// What may stand on the same terminal.
+    progress: ProgressBar,
 }
 
 #[derive(Debug)]
@@ -24,17 +28,17 @@ enum Out {
 
 impl Stream {
     /// Writes to standard output.
-    pub(super) fn to_stdout() -> Self {
+    pub(super) fn to_stdout(progress: ProgressBar) -> Self {
         let name = "standard output".to_owned();
-        Self { out: Out::Stdout(io::stdout()), name, begun: false }
+        Self { out: Out::Stdout(io::stdout()), name, begun: false, progress }
     }
 
     /// Writes to a pipe or device.
-    pub(super) fn to_special(path: &Path) -> Result<Self, Failure> {
+    pub(super) fn to_special(path: &Path, progress: ProgressBar) -> Result<Self, Failure> {
         let name = path.display().to_string();
         let file = File::options().write(true).open(path);
         let file = file.map_err(|error| failed(&name, error))?;
-        Ok(Self { out: Out::Special(file), name, begun: false })
+        Ok(Self { out: Out::Special(file), name, begun: false, progress })
     }
 
     /// Returns whether there is something other than a file at the path.
@@ -59,7 +63,7 @@ impl Stream {
             }
             self.out.flush()
         };
-        write().map_err(|error| failed(&self.name, error))
+        self.progress.clone().suspend(write).map_err(|error| failed(&self.name, error))
     }
 }
 

@@ -4,6 +4,7 @@ use std::path::Path;
 use holdwater::manifest::{CheckpointId, SinkEntry};
 use holdwater::sink::{self, Sink};
 use holdwater::window::Window;
+use indicatif::ProgressBar;
 
 use super::Growing;
 use crate::accumulators::Answer;
@@ -44,7 +45,7 @@ fn fresh() -> SinkEntry {
 
 /// Starts a job from a checkpoint.
 fn start(run: &Run, from: &SinkEntry) -> Result<Growing, Failure> {
-    let mut sink = Growing::new(run)?;
+    let mut sink = Growing::new(run, ProgressBar::hidden())?;
     sink::restore(&mut sink, from, false, true).map_err(|error| match error {
         sink::RestoreError::Sink(failure) => failure,
         sink::RestoreError::Beyond => panic!("a file can be cut"),
@@ -65,9 +66,6 @@ fn spooled(place: &Path) -> usize {
 const HEADER: &str = "k,window_start,count,max:x\n";
 const FIRST: &str = "b,1970-01-01T00:00:00,0,\na,1970-01-01T01:00:00,1,\n";
 const SECOND: &str = "c,1970-01-01T02:00:00,2,\n";
-
-/// Does something to an output and its file.
-type Step = fn(&mut Growing, &[u8], &Path);
 
 #[test]
 fn rows_show_once_their_checkpoint_is_complete_in_the_order_of_their_windows() {
@@ -91,11 +89,14 @@ fn rows_show_once_their_checkpoint_is_complete_in_the_order_of_their_windows() {
     assert_eq!(spooled(place.path()), 0);
 }
 
+/// Where a job is cut off, and what it did until then with the sink, a transaction and the output.
+type Step = (&'static str, fn(&mut Growing, &[u8], &Path));
+
 /// A job that was cut off at each step between two checkpoints: each start from its newest
 /// checkpoint brings the output to the same place.
 #[test]
 fn the_output_is_that_of_the_checkpoint_wherever_the_job_was_cut_off() {
-    let steps: [(&str, Step); 5] = [
+    let steps: [Step; 5] = [
         ("before the commit", |_, _, _| {}),
         ("within the commit", |_, _, path| {
             let text = fs::read_to_string(path).unwrap();
