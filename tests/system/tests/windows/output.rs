@@ -33,8 +33,9 @@ fn an_output_begins_as_its_header_and_grows_with_completed_checkpoints() {
     running.until(|| place.read("out.csv") == HEADER);
     let mut seen = vec![HEADER.to_owned()];
     while running.is_running() {
-        let checkpoints = place.checkpoints("dir").len();
+        // In this order: a checkpoint may complete in between.
         let text = place.read("out.csv");
+        let checkpoints = place.checkpoints("dir").len();
         assert!(checkpoints > 0 || text == HEADER, "only checkpoints show rows");
         if *seen.last().unwrap() != text {
             seen.push(text);
