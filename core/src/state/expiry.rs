@@ -163,8 +163,8 @@ impl Judge {
 pub struct Passes {
     /// When the pass under way began.
     begun: Option<i64>,
-    /// When the next one is worth it.
-    due: i64,
+    /// When the next one is worth it; never after one at the end of time.
+    due: Option<i64>,
     /// The earliest deadline that the pass under way has met.
     met: i64,
 }
@@ -172,12 +172,15 @@ pub struct Passes {
 impl Passes {
     /// Is due at any time.
     pub const fn new() -> Self {
-        Self { begun: None, due: i64::MIN, met: i64::MAX }
+        Self { begun: None, due: Some(i64::MIN), met: i64::MAX }
     }
 
     /// Returns whether a pass is under way at `now`, which it begins if one is due.
     pub const fn is_under_way(&mut self, now: i64) -> bool {
-        if self.begun.is_none() && self.due <= now {
+        if self.begun.is_none()
+            && let Some(due) = self.due
+            && due <= now
+        {
             (self.begun, self.met) = (Some(now), i64::MAX);
         }
         self.begun.is_some()
@@ -193,7 +196,8 @@ impl Passes {
     /// stamp, or a later one; what has not is found a pass later.
     pub fn end(&mut self, expiry: Expiry) {
         if let Some(begun) = self.begun.take() {
-            self.due = self.met.min(expiry.deadline(begun));
+            let due = self.met.min(expiry.deadline(begun));
+            self.due = (begun < i64::MAX).then_some(due);
         }
     }
 }
@@ -247,5 +251,16 @@ mod tests {
         passes.end(expiry(100));
         assert!(!passes.is_under_way(159));
         assert!(passes.is_under_way(160));
+    }
+
+    #[test]
+    fn a_pass_at_the_end_of_time_is_the_last() {
+        let mut passes = Passes::new();
+        assert!(passes.is_under_way(0));
+        passes.end(expiry(i64::MAX));
+        assert!(passes.is_under_way(i64::MAX));
+        passes.meet(i64::MAX);
+        passes.end(expiry(100));
+        assert!(!passes.is_under_way(i64::MAX));
     }
 }
