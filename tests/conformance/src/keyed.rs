@@ -110,6 +110,7 @@ macro_rules! keyed {
                 setting_replaces_the_list,
                 setting_to_nothing_drops_the_list,
                 items_stay_change_or_go_one_by_one,
+                a_list_that_was_cut_grows_on,
                 dropped_lists_leave_no_row,
                 lists_of_windows_join,
                 a_list_joined_with_itself_stays_as_it_is,

@@ -140,6 +140,25 @@ pub fn items_stay_change_or_go_one_by_one<B: Backend>(run: &Run<B>) {
     assert_eq!((items(&state.0, run.at(2)), rows(&state.0)), (vec![7], 1));
 }
 
+/// 14: what is pushed after the last items were dropped follows those that stayed.
+pub fn a_list_that_was_cut_grows_on<B: Backend>(run: &Run<B>) {
+    let mut state = open!(run, u64, u32);
+    for length in 1..40 {
+        let at = run.at(length.into());
+        for item in 0..length {
+            state.push(at, item).unwrap();
+        }
+        state.push(run.at(0), length).unwrap();
+        let kept = length * 2 / 3;
+        state.retain(at, |item| if *item < kept { Fate::Kept } else { Fate::Dropped }).unwrap();
+        state.push(at, 1000).unwrap();
+        state.turn();
+        state.push(at, 2000).unwrap();
+        let expected: Vec<u32> = (0..kept).chain([1000, 2000]).collect();
+        assert_eq!(items(&state.0, at), expected);
+    }
+}
+
 /// 18: after every list was dropped no row is left; dropping an absent one is done.
 pub fn dropped_lists_leave_no_row<B: Backend>(run: &Run<B>) {
     let mut state = open!(run, u64, i64);
