@@ -300,6 +300,15 @@ impl<R: ReadAt, C: Checksum, S: Spill> Section<'_, R, C, S> {
         Malformed::new(fault, self.offset)
     }
 
+    /// Returns the offset in the file of the next byte, which may be the first of the next block.
+    pub const fn position(&self) -> u64 {
+        if self.from == self.to {
+            self.next + BLOCK_HEAD_LEN as u64
+        } else {
+            self.offset + self.from as u64
+        }
+    }
+
     /// Returns whether every byte up to the section's end was read.
     pub const fn is_finished(&self) -> bool {
         self.from == self.to && self.next == self.end

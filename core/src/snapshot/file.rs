@@ -157,7 +157,19 @@ impl<R: ReadAt, C: Checksum> Snapshot<R, C> {
     pub fn rows<E>(
         &mut self,
         part: PartEntry,
-        row: impl FnMut(Change<'_>) -> Result<(), LoadError<E>>,
+        mut row: impl FnMut(Change<'_>) -> Result<(), LoadError<E>>,
+    ) -> Result<Loaded, PartError<R::Error, E>> {
+        self.rows_at(part, |_, change| row(change))
+    }
+
+    /// Reads one part as [`rows`](Self::rows) does, and shows with each row the offset in the file
+    /// at which it begins: at its length, where rows have one.
+    ///
+    /// For stores that read a row where it lies. Rows go on behind the heads of blocks.
+    pub fn rows_at<E>(
+        &mut self,
+        part: PartEntry,
+        row: impl FnMut(u64, Change<'_>) -> Result<(), LoadError<E>>,
     ) -> Result<Loaded, PartError<R::Error, E>> {
         let expected = expected(&self.table, self.pages.header(), part)?;
         let spill = Gathered { bytes: &mut self.spill, most: self.budget.memory };

@@ -124,7 +124,7 @@ pub fn load_part<R: ReadAt, C: Checksum, S: State>(
     let group = KeyGroup::new(expected.part.group);
     // Two keys or fields that became one are no damage, though only damage doubles others.
     let merges = expected.regroup || expected.field.is_some() && form.field.is_some();
-    read_part(pages, expected, budget, buffer, spill, |change| {
+    read_part(pages, expected, budget, buffer, spill, |_, change| {
         let group = match expected.regroup {
             false => group,
             true => types.group(&form, change.row, groups.total())?,
@@ -167,14 +167,15 @@ impl Expected<'_> {
     }
 }
 
-/// Reads one part, and shows each row to `row` once it has been checked.
+/// Reads one part, and shows each row to `row` once it has been checked, with the offset in the
+/// file at which it begins.
 pub(crate) fn read_part<R: ReadAt, C: Checksum, E>(
     pages: &mut Pages<R, C>,
     expected: &Expected<'_>,
     budget: &RestoreBudget,
     buffer: &mut [u8],
     spill: impl Spill,
-    mut row: impl FnMut(Change<'_>) -> Result<(), LoadError<E>>,
+    mut row: impl FnMut(u64, Change<'_>) -> Result<(), LoadError<E>>,
 ) -> Result<Loaded, PartError<R::Error, E>> {
     let part = expected.part;
     let end = part.offset.checked_add(part.length).ok_or(Malformed::new(Fault::Range, 0))?;
@@ -194,6 +195,7 @@ pub(crate) fn read_part<R: ReadAt, C: Checksum, E>(
         let op = Op::from_code(code).ok_or(section.fault(Fault::Range))?;
         let count = u16::from_le_bytes([section.byte()?, section.byte()?]);
         for _ in 0..count {
+            let begin = section.position();
             let length = match (lens, op) {
                 (Some((key, value)), Op::Put) => key + value,
                 (Some((key, _)), _) => key,
@@ -204,7 +206,7 @@ pub(crate) fn read_part<R: ReadAt, C: Checksum, E>(
             let offset = section.offset();
             let bytes = section.bytes(length)?;
             tally.row(op, bytes).map_err(|bad| Malformed::new(bad.fault, offset))?;
-            row(Change { op, row: bytes }).map_err(|error| match error {
+            row(begin, Change { op, row: bytes }).map_err(|error| match error {
                 LoadError::Malformed(bad) => {
                     PartError::Malformed(Malformed::new(bad.fault, offset))
                 }

@@ -6,9 +6,15 @@ use holdwater_bytes::Bytes;
 use holdwater_conformance::keyed::{MODES, Run, agree, move_over};
 use holdwater_fixed::Fixed;
 use holdwater_heap::Heap;
+use holdwater_mmap::Mmap;
 
 fn fixed(groups: KeyGroups) -> Fixed<512> {
     Fixed::new(groups).expect("16 groups at most")
+}
+
+/// With tails that are sealed after a few rows.
+fn mmap(groups: KeyGroups) -> Mmap {
+    Mmap::new(groups, std::env::temp_dir()).with_segment_bytes(4096)
 }
 
 fn agree_in_every_mode<A: Backend, B: Backend>(a: fn(KeyGroups) -> A, b: fn(KeyGroups) -> B) {
@@ -33,6 +39,11 @@ fn bytes_and_heap_hold_equal_content_after_any_tape() {
 }
 
 #[test]
+fn bytes_and_mmap_hold_equal_content_after_any_tape() {
+    agree_in_every_mode(Bytes::in_memory, mmap);
+}
+
+#[test]
 fn checkpoints_move_between_bytes_and_fixed() {
     move_both_ways(Bytes::in_memory, fixed);
 }
@@ -45,4 +56,19 @@ fn checkpoints_move_between_bytes_and_heap() {
 #[test]
 fn checkpoints_move_between_fixed_and_heap() {
     move_both_ways(fixed, Heap::new);
+}
+
+#[test]
+fn checkpoints_move_between_bytes_and_mmap() {
+    move_both_ways(Bytes::in_memory, mmap);
+}
+
+#[test]
+fn checkpoints_move_between_fixed_and_mmap() {
+    move_both_ways(fixed, mmap);
+}
+
+#[test]
+fn checkpoints_move_between_heap_and_mmap() {
+    move_both_ways(Heap::new, mmap);
 }
