@@ -1,8 +1,23 @@
 //! The states an operator declares, and what a store must do to hold them.
 //!
 //! A [`Backend`] opens states; the operator owns them. Access is typed and static; the place is an
-//! argument ([`At`]). Everything generic code needs is on the base traits, since a trait that only
-//! some stores implement could not be named for states that are themselves generic.
+//! argument ([`At`](crate::key::At)). Everything generic code needs is on the base traits, since a
+//! trait that only some stores implement could not be named for states that are themselves generic.
+//!
+//! | kind | holds for each key |
+//! |---|---|
+//! | [`Value`] | one value |
+//! | [`List`] | items, in the order in which they came |
+//! | [`Map`] | a value for each field |
+//! | [`OrderedMap`] | the same, visited in the order of the fields |
+//! | [`Reducing`] | a value that each addition is reduced into |
+//! | [`Aggregating`] | an accumulator, whose input and output are of other types |
+//! | [`Timers`] | times at which to be called |
+//!
+//! Each has a page with a program that runs; docs/state.md says which is for what. What belongs to
+//! an operator and to no key stands in [`operator`](crate::operator), times to live in
+//! [`ttl`](crate::ttl), windows in [`window`](crate::window). [`states!`](crate::states!) declares
+//! the states of an operator.
 
 mod accumulate;
 mod describe;
@@ -11,12 +26,15 @@ mod expiry;
 #[cfg(feature = "alloc")]
 mod fit;
 mod join;
+mod list;
 mod loan;
+mod map;
 mod ordered;
 mod rows;
 mod states;
 mod timers;
 mod types;
+mod value;
 mod writer;
 
 pub use accumulate::{Aggregate, Aggregating, Reducing};
@@ -27,19 +45,21 @@ pub use division::Division;
 pub use expiry::{Cutoff, Expiry, Judge, Life, Moment, Passes, Stamped};
 #[cfg(feature = "alloc")]
 pub use fit::{Fit, Schemas, TypeMismatch};
+pub use list::List;
 pub use loan::{Fate, Loan};
+pub use map::Map;
 pub use ordered::OrderedMap;
 pub use rows::{Change, Form, ITEMS_MAX, Op, Shape};
 pub use states::{States, Visitor};
 pub use timers::{TimeDomain, Timer, Timers};
 pub use types::Types;
+pub use value::Value;
 pub use writer::{Output, OutputFailed, Piece, ROW_BUFFER_MIN, Raw, RowWriter, SaveError};
 
 use core::fmt;
-use core::ops::ControlFlow;
 
 use crate::error::{ErrorKind, Malformed, StateError};
-use crate::key::{At, Key, KeyGroup, KeyGroups, OrderedKey};
+use crate::key::{Key, KeyGroup, KeyGroups, OrderedKey};
 use crate::schema::{Data, DecodeError, Refusal};
 
 /// A kind of store: opens states, and decides how they are held.
@@ -201,171 +221,6 @@ pub trait Frozen: Send + Sync + 'static {
 
     /// Writes all rows of `group`, as in a full part, whatever the shape.
     fn scan(&self, group: KeyGroup, out: &mut RowWriter<'_>) -> Result<(), SaveError<Self::Error>>;
-}
-
-/// One value per key.
-pub trait Value<K: Key, V: Data>: State {
-    /// Returns the value, if there is one.
-    fn get(&self, at: At<'_, K>) -> Result<Option<Loan<'_, V>>, Self::Error>;
-
-    /// Stores `value`.
-    fn put(&mut self, at: At<'_, K>, value: V) -> Result<(), Self::Error>;
-
-    /// Edits the value, starting from `init()` where there is none.
-    ///
-    /// The one way to change state in place: the heap edits where the value lies, a byte store
-    /// decodes, edits and encodes. What `edit` changed stays, also if the `R` it returns says that
-    /// it failed: edit last, or edit a clone.
-    fn update<R>(
-        &mut self,
-        at: At<'_, K>,
-        init: impl FnOnce() -> V,
-        edit: impl FnOnce(&mut V) -> R,
-    ) -> Result<R, Self::Error>;
-
-    /// Drops the value; dropping none is done.
-    fn remove(&mut self, at: At<'_, K>) -> Result<(), Self::Error>;
-
-    /// Visits every key of `group` with its value, in no particular order.
-    fn visit(
-        &self,
-        group: KeyGroup,
-        visit: impl FnMut(&K, &V) -> ControlFlow<()>,
-    ) -> Result<(), Self::Error>;
-
-    /// Tells the store that `at` will be accessed soon.
-    fn prefetch(&self, at: At<'_, K>) {
-        let _ = at;
-    }
-
-    /// Updates one value per place, in order: the form that a store can overlap.
-    fn update_batch<'k>(
-        &mut self,
-        places: &[At<'k, K>],
-        init: impl Fn(usize) -> V,
-        mut edit: impl FnMut(usize, &mut V),
-    ) -> Result<(), Self::Error>
-    where
-        K: 'k,
-    {
-        for at in places {
-            self.prefetch(*at);
-        }
-        for (index, at) in places.iter().enumerate() {
-            self.update(*at, || init(index), |value| edit(index, value))?;
-        }
-        Ok(())
-    }
-}
-
-/// A growing list of items per key. An empty list has no row.
-pub trait List<K: Key, V: Data>: State {
-    /// Appends `item` without reading the list.
-    fn push(&mut self, at: At<'_, K>, item: V) -> Result<(), Self::Error>;
-
-    /// Replaces the list; by nothing: drops it.
-    fn set(&mut self, at: At<'_, K>, items: impl IntoIterator<Item = V>)
-    -> Result<(), Self::Error>;
-
-    /// Visits the items, oldest first.
-    fn items(
-        &self,
-        at: At<'_, K>,
-        visit: impl FnMut(&V) -> ControlFlow<()>,
-    ) -> Result<(), Self::Error>;
-
-    /// Returns how many items there are.
-    fn len(&self, at: At<'_, K>) -> Result<u64, Self::Error>;
-
-    /// Returns whether there is no item.
-    fn is_empty(&self, at: At<'_, K>) -> Result<bool, Self::Error> {
-        Ok(self.len(at)? == 0)
-    }
-
-    /// Asks of each item, oldest first, what becomes of it. Items behind the first that does not
-    /// stay may be written anew; a list of which all stay is as if it had been read.
-    fn retain(&mut self, at: At<'_, K>, fate: impl FnMut(&V) -> Fate<V>)
-    -> Result<(), Self::Error>;
-
-    /// Drops the list.
-    fn remove(&mut self, at: At<'_, K>) -> Result<(), Self::Error>;
-
-    /// Moves the items of `sources` behind those of `target`, and drops the sources: for windows
-    /// that join. All are windows of one key.
-    fn merge(&mut self, target: At<'_, K>, sources: &[At<'_, K>]) -> Result<(), Self::Error>;
-
-    /// Visits every key of `group`, in no particular order.
-    fn keys(
-        &self,
-        group: KeyGroup,
-        visit: impl FnMut(&K) -> ControlFlow<()>,
-    ) -> Result<(), Self::Error>;
-}
-
-/// A map of fields per key. An empty map has no row.
-pub trait Map<K: Key, F: Key, V: Data>: State {
-    /// Returns the value of `field`, if there is one.
-    fn get(&self, at: At<'_, K>, field: F::View<'_>) -> Result<Option<Loan<'_, V>>, Self::Error>;
-
-    /// Stores `value` under `field`; returns whether the field is new.
-    fn put(&mut self, at: At<'_, K>, field: F::View<'_>, value: V) -> Result<bool, Self::Error>;
-
-    /// Edits the value of `field`, starting from `init()` where there is none.
-    fn update<R>(
-        &mut self,
-        at: At<'_, K>,
-        field: F::View<'_>,
-        init: impl FnOnce() -> V,
-        edit: impl FnOnce(&mut V) -> R,
-    ) -> Result<R, Self::Error>;
-
-    /// Drops `field`; returns whether it was there.
-    fn remove(&mut self, at: At<'_, K>, field: F::View<'_>) -> Result<bool, Self::Error>;
-
-    /// Visits the fields of the key, in no particular order. Cost: the fields of this key alone.
-    fn entries(
-        &self,
-        at: At<'_, K>,
-        visit: impl FnMut(&F, &V) -> ControlFlow<()>,
-    ) -> Result<(), Self::Error>;
-
-    /// Returns how many fields the key has.
-    fn len(&self, at: At<'_, K>) -> Result<u64, Self::Error>;
-
-    /// Returns whether the key has no field.
-    fn is_empty(&self, at: At<'_, K>) -> Result<bool, Self::Error> {
-        Ok(self.len(at)? == 0)
-    }
-
-    /// Asks of each field, in no particular order, what becomes of it.
-    fn retain(
-        &mut self,
-        at: At<'_, K>,
-        fate: impl FnMut(&F, &V) -> Fate<V>,
-    ) -> Result<(), Self::Error>;
-
-    /// Drops all fields of the key.
-    fn remove_all(&mut self, at: At<'_, K>) -> Result<(), Self::Error>;
-
-    /// Moves the fields of `sources` to `target`, in order, and drops the sources: for windows that
-    /// join. All are windows of one key. Of a field that is there, `combine` makes one value.
-    ///
-    /// When it fails, some fields may have moved, and none is lost.
-    fn merge(
-        &mut self,
-        target: At<'_, K>,
-        sources: &[At<'_, K>],
-        combine: impl FnMut(&mut V, V),
-    ) -> Result<(), Self::Error> {
-        join::maps(self, target, sources, combine)
-    }
-
-    /// Visits every key of `group`, in no particular order.
-    fn keys(
-        &self,
-        group: KeyGroup,
-        visit: impl FnMut(&K) -> ControlFlow<()>,
-    ) -> Result<(), Self::Error>;
 }
 
 /// Why a row cannot be loaded.

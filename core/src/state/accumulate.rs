@@ -4,22 +4,42 @@ use super::{Loan, Value};
 use crate::key::{At, Key};
 use crate::schema::Data;
 
-/// A value that each addition is reduced into.
+/// A value that each addition is reduced into: a sum, the highest, the first and the last.
+///
+/// It keeps one value of the type that is added, in a [`Value`] of any store.
 ///
 /// ```
-/// use holdwater::key::At;
+/// use holdwater::key::KeyGroups;
 /// use holdwater::state::{Backend, Descriptor, Reducing};
+/// use holdwater_heap::Heap;
 ///
-/// fn highest<B: Backend>(backend: &mut B, at: At<'_, u64>) -> Result<Option<i64>, B::Error> {
-///     let mut highest = Reducing::new(
-///         backend.value(Descriptor::<u64, i64>::new("highest"))?,
-///         |old: &mut i64, new| *old = (*old).max(new),
-///     );
-///     highest.add(at, 3)?;
-///     highest.add(at, 2)?;
-///     highest.get(at)
+/// let groups = KeyGroups::all(128);
+/// let mut store = Heap::new(groups);
+/// let mut highest = Reducing::new(
+///     store.value(Descriptor::<String, i64>::new("highest"))?,
+///     |old: &mut i64, new| *old = (*old).max(new),
+/// );
+///
+/// let at = groups.locate::<String>("boiler");
+/// assert_eq!(highest.get(at)?, None);
+/// for degrees in [60, 75, 70] {
+///     highest.add(at, degrees)?;
 /// }
+/// assert_eq!(highest.get(at)?, Some(75));
+///
+/// // For windows that join: the values of the sources are reduced into that of the target.
+/// let other = groups.locate::<String>("old boiler");
+/// highest.add(other, 80)?;
+/// highest.merge(at, &[other])?;
+/// assert_eq!((highest.get(at)?, highest.get(other)?), (Some(80), None));
+///
+/// highest.remove(at)?;
+/// assert_eq!(highest.get(at)?, None);
+/// # Ok::<(), holdwater_heap::HeapError>(())
 /// ```
+///
+/// Cost: that of the value. If what is stored is another type than what is added, use
+/// [`Aggregating`].
 #[derive(Clone, Debug)]
 pub struct Reducing<S, R> {
     state: S,
@@ -122,7 +142,57 @@ pub trait Aggregate {
     fn merge(&self, accumulator: &mut Self::Accumulator, other: Self::Accumulator);
 }
 
-/// An accumulator per key, whose input and output may be of other types than what is stored.
+/// An accumulator per key, whose input and output may be of other types than what is stored: a
+/// mean, how many different ones there were.
+///
+/// ```
+/// use holdwater::key::KeyGroups;
+/// use holdwater::state::{Aggregate, Aggregating, Backend, Descriptor};
+/// use holdwater_heap::Heap;
+///
+/// struct Mean;
+///
+/// impl Aggregate for Mean {
+///     type Input = f64;
+///     type Accumulator = (f64, u64); // what a checkpoint holds
+///     type Output = f64;
+///
+///     fn start(&self) -> (f64, u64) {
+///         (0.0, 0)
+///     }
+///
+///     fn add(&self, (sum, count): &mut (f64, u64), input: f64) {
+///         *sum += input;
+///         *count += 1;
+///     }
+///
+///     fn result(&self, (sum, count): &(f64, u64)) -> f64 {
+///         sum / *count as f64
+///     }
+///
+///     fn merge(&self, (sum, count): &mut (f64, u64), other: (f64, u64)) {
+///         *sum += other.0;
+///         *count += other.1;
+///     }
+/// }
+///
+/// let groups = KeyGroups::all(128);
+/// let mut store = Heap::new(groups);
+/// let mut delay = Aggregating::new(store.value(Descriptor::new("delay"))?, Mean);
+///
+/// let at = groups.locate::<String>("SFO");
+/// delay.add(at, 10.0)?;
+/// delay.add(at, 25.0)?;
+/// assert_eq!(delay.get(at)?, Some(17.5));
+///
+/// let other = groups.locate::<String>("OAK");
+/// delay.add(other, 40.0)?;
+/// delay.merge(at, &[other])?;
+/// assert_eq!((delay.get(at)?, delay.get(other)?), (Some(25.0), None));
+/// # Ok::<(), holdwater_heap::HeapError>(())
+/// ```
+///
+/// Cost: that of the value, which is edited in place; reading calls [`Aggregate::result`].
 #[derive(Clone, Debug)]
 pub struct Aggregating<S, A> {
     state: S,

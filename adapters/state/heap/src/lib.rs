@@ -170,3 +170,8 @@ pub struct Embed;
 #[cfg(doctest)]
 #[doc = include_str!("../../../../docs/evolution.md")]
 pub struct Evolution;
+
+/// The program in docs/state.md runs.
+#[cfg(doctest)]
+#[doc = include_str!("../../../../docs/state.md")]
+pub struct Kinds;
