@@ -53,10 +53,10 @@ use crate::schema::Data;
 /// ```
 ///
 /// Cost: finding where a range begins, which grows with the logarithm of the number of fields, and
-/// the fields that are visited. Fields are integers, bool, char, text, byte arrays, tuples of these,
-/// and types of your own by [`ordered_key!`](crate::ordered_key!); their order is the same on every
-/// store (docs/format.md 2.6). In checkpoints an ordered map is a map: either restores what the
-/// other saved.
+/// the fields that are visited. Fields are integers, bool, char, text, byte arrays, tuples of
+/// these, and types of your own by [`ordered_key!`](crate::ordered_key!); their order is the same
+/// on every store (docs/format.md 2.6). In checkpoints an ordered map is a map: either restores
+/// what the other saved.
 pub trait OrderedMap<K: Key, F: OrderedKey, V: Data>: Map<K, F, V> {
     /// Visits the fields in `range`, from the first to the last. One that ends before it starts is
     /// empty.
