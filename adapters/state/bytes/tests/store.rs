@@ -9,7 +9,9 @@ use std::rc::Rc;
 
 use holdwater::error::{ErrorKind, StateError};
 use holdwater::key::KeyGroups;
-use holdwater::state::{Backend, Cut, Descriptor, List, Map, State, TimeDomain, Timers, Value};
+use holdwater::state::{
+    Backend, Cut, Descriptor, List, Map, OrderedMap, State, TimeDomain, Timers, Value,
+};
 use holdwater_bytes::{
     ByteRows, ByteStore, ByteTable, Bytes, BytesError, Ordered, OrderedRows, OrderedTable,
 };
@@ -116,8 +118,8 @@ fn frozen_rows_stay_and_are_counted_while_they_differ() {
 #[test]
 fn what_the_store_fails_at_is_told() {
     let groups = KeyGroups::all(4);
-    let left = Rc::new(Cell::new(u32::MAX));
-    let mut store = Bytes::new(Failing(left.clone()), groups);
+    let medium = Medium::new();
+    let mut store = Bytes::new(Failing(medium.clone()), groups);
     let mut value = store.value(Descriptor::<u32, u8>::new("value")).unwrap();
     let mut list = store.list(Descriptor::<u32, u8>::new("list")).unwrap();
     let mut map = store.map(Descriptor::<u32, (u8, u8)>::new("map")).unwrap();
@@ -129,7 +131,7 @@ fn what_the_store_fails_at_is_told() {
     map.put(at, 1, 1).unwrap();
     map.put(at, 2, 2).unwrap();
     timers.register(at, 1).unwrap();
-    left.set(0);
+    medium.left.set(0);
     let cut = Cut { checkpoint: 1, base: None, now: 0, watermark: 0 };
     let failures = [
         value.put(at, 2).unwrap_err(),
@@ -148,22 +150,59 @@ fn what_the_store_fails_at_is_told() {
     for failure in failures {
         assert_eq!((failure.kind(), &failure), (ErrorKind::Io, &BytesError::Store(Failed)));
     }
-    left.set(u32::MAX);
+    medium.left.set(u32::MAX);
     assert_eq!(value.get(at).unwrap().as_deref(), Some(&1));
     assert_eq!((list.len(at), map.len(at)), (Ok(2), Ok(2)));
     assert_eq!(timers.next(), Ok(Some(1)));
 }
 
-/// Tables that take so many more changes, and then fail.
-struct Failing(Rc<Cell<u32>>);
+#[test]
+fn an_item_is_pushed_and_a_range_begun_without_a_look_at_the_others() {
+    let groups = KeyGroups::all(4);
+    let touched = |entries: u32| {
+        let medium = Medium::new();
+        let mut store = Bytes::new(Failing(medium.clone()), groups);
+        let mut list = store.list(Descriptor::<u32, u32>::new("list")).unwrap();
+        let mut map = store.ordered_map(Descriptor::<u32, (u32, u32)>::new("map")).unwrap();
+        let at = groups.locate::<u32>(1);
+        list.set(at, 0..entries).unwrap();
+        (0..entries).for_each(|field| assert!(map.put(at, field, 0).unwrap()));
+        let before = (medium.left.get(), medium.shown.get());
+        list.push(at, 7).unwrap();
+        map.put(at, entries / 2, 1).unwrap();
+        map.put(at, entries, 1).unwrap();
+        let mut seen = 0;
+        let ten = map.range(at, entries / 2.., |_, _| {
+            seen += 1;
+            if seen == 10 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        ten.unwrap();
+        (before.0 - medium.left.get(), medium.shown.get() - before.1)
+    };
+    let (written, shown) = touched(20);
+    assert!(written == 3 && (10..20).contains(&shown), "{written} rows written, {shown} shown");
+    assert_eq!(touched(5000), (written, shown));
+}
+
+/// Tables on a medium.
+struct Failing(Rc<Medium>);
+
+/// Takes so many more changes and then fails, and counts the rows that it shows.
+#[derive(Debug)]
+struct Medium {
+    left: Cell<u32>,
+    shown: Cell<u32>,
+}
 
 struct FailingTable {
     rows: OrderedTable,
-    left: Rc<Cell<u32>>,
+    medium: Rc<Medium>,
 }
 
 #[derive(Debug)]
-struct FailingRows(OrderedRows);
+struct FailingRows {
+    rows: OrderedRows,
+}
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 struct Failed;
@@ -182,11 +221,27 @@ impl StateError for Failed {
     }
 }
 
-impl FailingTable {
+impl Medium {
+    fn new() -> Rc<Self> {
+        Rc::new(Self { left: Cell::new(u32::MAX), shown: Cell::new(0) })
+    }
+
     fn spend(&self) -> Result<(), Failed> {
         self.left.set(self.left.get().checked_sub(1).ok_or(Failed)?);
         Ok(())
     }
+
+}
+
+impl FailingTable {
+    fn show(&self) {
+        self.medium.shown.set(self.medium.shown.get() + 1);
+    }
+}
+
+impl FailingRows {
+    /// What is frozen may be read by another thread, which counts nothing.
+    const fn show(&self) {}
 }
 
 impl ByteStore for Failing {
@@ -194,7 +249,7 @@ impl ByteStore for Failing {
     type Table = FailingTable;
 
     fn open(&mut self, _: &str) -> Result<FailingTable, Failed> {
-        Ok(FailingTable { rows: OrderedTable::default(), left: self.0.clone() })
+        Ok(FailingTable { rows: OrderedTable::default(), medium: self.0.clone() })
     }
 }
 
@@ -202,21 +257,21 @@ impl ByteTable for FailingTable {
     type Frozen = FailingRows;
 
     fn put(&mut self, key: &[u8], value: &[u8]) -> Result<(), Failed> {
-        self.spend()?;
+        self.medium.spend()?;
         let Ok(()) = self.rows.put(key, value);
         Ok(())
     }
 
     fn delete(&mut self, key: &[u8]) -> Result<(), Failed> {
-        self.spend()?;
+        self.medium.spend()?;
         let Ok(()) = self.rows.delete(key);
         Ok(())
     }
 
     fn freeze(&mut self) -> Result<FailingRows, Failed> {
-        self.spend()?;
+        self.medium.spend()?;
         let Ok(rows) = self.rows.freeze();
-        Ok(FailingRows(rows))
+        Ok(FailingRows { rows })
     }
 
     fn bytes(&self) -> u64 {
@@ -225,7 +280,7 @@ impl ByteTable for FailingTable {
 }
 
 macro_rules! read_through {
-    ($table:ty, $rows:tt) => {
+    ($table:ty) => {
         impl ByteRows for $table {
             type Error = Failed;
 
@@ -234,7 +289,8 @@ macro_rules! read_through {
                 key: &[u8],
                 read: impl FnOnce(&[u8]) -> R,
             ) -> Result<Option<R>, Failed> {
-                let Ok(found) = self.$rows.get(key, read);
+                self.show();
+                let Ok(found) = self.rows.get(key, read);
                 Ok(found)
             }
 
@@ -242,9 +298,12 @@ macro_rules! read_through {
                 &self,
                 start: Bound<&[u8]>,
                 end: Bound<&[u8]>,
-                visit: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+                mut visit: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
             ) -> Result<(), Failed> {
-                let Ok(()) = self.$rows.range(start, end, visit);
+                let Ok(()) = self.rows.range(start, end, |row, value| {
+                    self.show();
+                    visit(row, value)
+                });
                 Ok(())
             }
 
@@ -252,14 +311,17 @@ macro_rules! read_through {
                 &self,
                 start: Bound<&[u8]>,
                 end: Bound<&[u8]>,
-                visit: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+                mut visit: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
             ) -> Result<(), Failed> {
-                let Ok(()) = self.$rows.range_back(start, end, visit);
+                let Ok(()) = self.rows.range_back(start, end, |row, value| {
+                    self.show();
+                    visit(row, value)
+                });
                 Ok(())
             }
         }
     };
 }
 
-read_through!(FailingTable, rows);
-read_through!(FailingRows, 0);
+read_through!(FailingTable);
+read_through!(FailingRows);

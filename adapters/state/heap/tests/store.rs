@@ -446,6 +446,10 @@ fn a_list_of_a_million_items_grows_between_freezes_and_is_dropped() {
     let delta = freeze_state(&mut list, 1002, Some(1001));
     let rows = save(&delta, Some(&Checkpoint { id: 1001, ..Checkpoint::default() }));
     assert_eq!(rows.chains[&at.group().index()][0].1.rows, 1, "only what was pushed");
+    let mut restored = Heap::new(groups()).list::<u32, u32>(Descriptor::new("list")).unwrap();
+    load(&save(&freeze_state(&mut list, 1003, None), None), &mut restored);
+    assert_eq!(restored.len(at).unwrap(), 1_001_001);
+    assert_eq!(digests(&mut restored), digests(&mut list));
     list.remove(at).unwrap();
 }
 
