@@ -56,6 +56,8 @@ pub fn median(mut samples: Vec<f64>) -> f64 {
 /// What time is taken by.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Clock {
+    /// The time that all threads of this process ran.
+    Process,
     /// The time that this thread ran: what others do with the processor is left out.
     Processor,
     /// The time that passed.
@@ -66,6 +68,7 @@ impl Clock {
     /// Returns the time since some moment that is the same for all calls.
     pub fn now(self) -> Duration {
         let clock = match self {
+            Self::Process => ClockId::ProcessCPUTime,
             Self::Processor => ClockId::ThreadCPUTime,
             Self::Wall => ClockId::Monotonic,
         };

@@ -230,7 +230,6 @@ impl Medium {
         self.left.set(self.left.get().checked_sub(1).ok_or(Failed)?);
         Ok(())
     }
-
 }
 
 impl FailingTable {

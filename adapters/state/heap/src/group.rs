@@ -106,6 +106,17 @@ impl<K: Key, P: Payload<K>> Group<K, P> {
         found
     }
 
+    /// Returns where the row of `at` is likely to lie, without a look at it.
+    #[inline]
+    pub(crate) fn likely(&self, at: At<'_, K>) -> Option<(&Segment<K, P>, usize)> {
+        let number = self.number(at.slot());
+        let segment = match self.own.segments.get(number) {
+            Some(Some(segment)) => segment,
+            _ => segment_in(self.bases(), number)?,
+        };
+        segment.find_bucket_index(at.slot(), |_| true).map(|bucket| (segment, bucket))
+    }
+
     /// Returns whether the segment of that number can be written where it lies.
     #[inline]
     pub(crate) fn owns(&self, number: usize) -> bool {

@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::hint::black_box;
 use core::ops::ControlFlow;
 
 use holdwater::codec::Encoding;
@@ -64,6 +65,27 @@ impl<K: Key, P: Payload<K>> Table<K, P> {
     pub(crate) fn get(&self, at: At<'_, K>) -> Option<&P> {
         let group = &self.parts[self.position(at.group())];
         group.find(at, self.encoding).map(|row| &row.payload)
+    }
+
+    /// Brings what lies at some places near the processor, so that a look at each finds it there.
+    ///
+    /// Each step is taken for all places before the next one: no load waits for that of another
+    /// place, and so the memory serves many at a time. A table that is near as it is is left alone.
+    #[inline]
+    pub(crate) fn approach(&self, places: &[At<'_, K>]) {
+        if self.bytes() < NEAR_BYTES {
+            return;
+        }
+        let mut rows = [const { None }; PLACES_MAX];
+        for (at, row) in places.iter().zip(&mut rows) {
+            *row = self.parts[self.position(at.group())].likely(*at);
+        }
+        let rows = &rows[..places.len().min(PLACES_MAX)];
+        let rows = || rows.iter().flatten().filter_map(|(segment, row)| segment.get_bucket(*row));
+        black_box(rows().fold(0, |sum, row| row.changed.wrapping_add(sum)));
+        if P::GROWS {
+            black_box(rows().fold(0, |sum, row| row.payload.bytes().wrapping_add(sum)));
+        }
     }
 
     /// Gives `input` to `edit` where there is a row, else to `insert`, which makes one.
@@ -374,6 +396,11 @@ fn touch(versions: &Versions, encoding: Encoding) -> Touch {
     }
 }
 
+/// Of so many places the rows are brought near at once: enough for the memory to be busy all the
+/// time, few enough to find all of them still there.
+pub(crate) const PLACES_MAX: usize = 32;
+/// A table of fewer bytes lies in the second cache of most processors.
+const NEAR_BYTES: u64 = 256 << 10;
 /// A segment moves back in some 20 ns, or is freed in some 100.
 const SEGMENTS_PER_STEP: usize = 8;
 const SEGMENTS_PER_FREEZE: usize = 2;

@@ -18,7 +18,7 @@ use crate::expire::Look;
 use crate::frozen::HeapFrozen;
 use crate::held::{Held, located, state};
 use crate::row::{Payload, Row};
-use crate::table::Table;
+use crate::table::{PLACES_MAX, Table};
 
 /// One value per key, on the heap.
 #[derive(Debug)]
@@ -158,6 +158,22 @@ impl<K: Key, V: Data> Value<K, V> for HeapValue<K, V> {
         }
     }
 
+    #[inline]
+    fn update_batch<'k>(
+        &mut self,
+        places: &[At<'k, K>],
+        init: impl Fn(usize) -> V,
+        edit: impl FnMut(usize, &mut V),
+    ) -> Result<(), HeapError>
+    where
+        K: 'k,
+    {
+        match &mut self.rows {
+            Rows::Inline(table) => update_batch(table, places, init, edit),
+            Rows::Shared(table) => update_batch(table, places, init, edit),
+        }
+    }
+
     fn remove(&mut self, at: At<'_, K>) -> Result<(), HeapError> {
         match &mut self.rows {
             Rows::Inline(table) => drop(table.remove(at)),
@@ -209,6 +225,23 @@ fn update<K: Key, C: Cell, R>(
         },
         |edit, one, touch| one.0.edit(touch, edit),
     )
+}
+
+fn update_batch<K: Key, C: Cell>(
+    table: &mut Table<K, One<C>>,
+    places: &[At<'_, K>],
+    init: impl Fn(usize) -> C::Value,
+    mut edit: impl FnMut(usize, &mut C::Value),
+) -> Result<(), HeapError> {
+    let mut index = 0;
+    for near in places.chunks(PLACES_MAX) {
+        table.approach(near);
+        for at in near {
+            update(table, *at, || init(index), |value| edit(index, value))?;
+            index += 1;
+        }
+    }
+    Ok(())
 }
 
 fn load<K: Key, C: Cell>(
