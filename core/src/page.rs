@@ -196,17 +196,22 @@ impl FileHeader {
     }
 }
 
-/// CRC-32C over pieces that follow one another.
+/// CRC-32C, piece by piece.
 ///
 /// The core's own is [`Portable`]; a hardware one stands in a std adapter and gives equal results.
 pub trait Checksum {
+    /// Returns the CRC-32C of what `crc` is that of, followed by `bytes`; that of nothing is 0.
+    fn extend(&self, crc: u32, bytes: &[u8]) -> u32;
+
     /// Returns the CRC-32C of the concatenated `pieces`.
-    fn of(&self, pieces: [&[u8]; 4]) -> u32;
+    fn of(&self, pieces: [&[u8]; 4]) -> u32 {
+        pieces.iter().fold(0, |crc, piece| self.extend(crc, piece))
+    }
 }
 
 impl<C: Checksum + ?Sized> Checksum for &C {
-    fn of(&self, pieces: [&[u8]; 4]) -> u32 {
-        (**self).of(pieces)
+    fn extend(&self, crc: u32, bytes: &[u8]) -> u32 {
+        (**self).extend(crc, bytes)
     }
 }
 
@@ -218,11 +223,9 @@ static CRC: crc::Crc<u32, crc::Table<16>> =
     crc::Crc::<u32, crc::Table<16>>::new(&crc::CRC_32_ISCSI);
 
 impl Checksum for Portable {
-    fn of(&self, pieces: [&[u8]; 4]) -> u32 {
-        let mut digest = CRC.digest();
-        for piece in pieces {
-            digest.update(piece);
-        }
+    fn extend(&self, crc: u32, bytes: &[u8]) -> u32 {
+        let mut digest = CRC.digest_with_initial(initial(crc));
+        digest.update(bytes);
         digest.finalize()
     }
 }
@@ -235,13 +238,16 @@ static COMPACT_CRC: crc::Crc<u32, crc::Table<1>> =
     crc::Crc::<u32, crc::Table<1>>::new(&crc::CRC_32_ISCSI);
 
 impl Checksum for Compact {
-    fn of(&self, pieces: [&[u8]; 4]) -> u32 {
-        let mut digest = COMPACT_CRC.digest();
-        for piece in pieces {
-            digest.update(piece);
-        }
+    fn extend(&self, crc: u32, bytes: &[u8]) -> u32 {
+        let mut digest = COMPACT_CRC.digest_with_initial(initial(crc));
+        digest.update(bytes);
         digest.finalize()
     }
+}
+
+/// Returns the register that goes on from a finished checksum, in the order that `crc` takes it.
+const fn initial(crc: u32) -> u32 {
+    (!crc).reverse_bits()
 }
 
 /// Copies `bytes` to the front of `place` and returns what is left of it.

@@ -8,6 +8,7 @@
 //! A part is full, or a delta that stands on the parts of an earlier checkpoint. Any store reads
 //! the parts that any store wrote.
 
+mod direct;
 mod read;
 mod table;
 mod write;
@@ -19,6 +20,9 @@ mod frozen;
 #[cfg(feature = "alloc")]
 mod inspect;
 
+pub use direct::{
+    LoadStatesError, Owner, SaveStatesError, Workspace, WorkspaceLent, load_states, save_states,
+};
 #[cfg(feature = "alloc")]
 pub use file::{Snapshot, SnapshotError};
 #[cfg(feature = "alloc")]
@@ -84,7 +88,6 @@ impl PartEntry {
         bytes
     }
 
-    #[cfg(feature = "alloc")]
     fn decode(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
         let (state, group) = (reader.u16()?, reader.u16()?);
         let shape = shape_from(reader)?;

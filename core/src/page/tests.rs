@@ -92,6 +92,8 @@ fn a_block_in_another_place_or_file_is_refused() {
 fn both_checksums_are_crc_32c() {
     for checksum in [&Portable as &dyn Checksum, &Compact] {
         assert_eq!(checksum.of([b"1234", b"", b"567", b"89"]), 0xe306_9283);
+        let whole = checksum.extend(0, b"123456789");
+        assert_eq!((whole, checksum.extend(0, b"")), (0xe306_9283, 0));
     }
 }
 

@@ -1,8 +1,11 @@
 //! The state table: what the rows of a file mean, in front of them (docs/format.md 5.1).
 
-use crate::codec::{Count, Write, write_bytes, write_varint};
-use crate::key::HASH_FUNCTION;
-use crate::state::{Description, Moment};
+use crate::codec::{Count, Encoding, Reader, Write, write_bytes, write_varint};
+use crate::error::{Fault, Malformed};
+use crate::key::{GROUPS_MAX, HASH_FUNCTION};
+use crate::schema::Schema;
+use crate::state::{Description, Expiry, Kind, Life, Moment, TimeDomain};
+use crate::ttl::stamped_schema;
 
 /// Whose states a file holds, and when they were frozen.
 #[derive(Clone, Copy, Debug)]
@@ -15,7 +18,7 @@ pub struct TableHead<'t> {
     pub moment: Moment,
 }
 
-/// Writes the state table of a file.
+/// Writes what stands in front of the entries of a state table.
 ///
 /// ```text
 /// table := operator text  groups u16  hash u8  count varint  state*
@@ -24,53 +27,155 @@ pub struct TableHead<'t> {
 ///
 /// A schema stands behind its length; that of the fields is empty but for a map. That of windows is
 /// reserved, and empty. States without a time to live have no life.
-pub(super) fn write_table<'d, W: Write>(
+pub(super) fn write_head<W: Write>(
     head: TableHead<'_>,
-    states: impl ExactSizeIterator<Item = &'d Description>,
+    states: usize,
     out: &mut W,
 ) -> Result<(), W::Error> {
-    let TableHead { operator, groups, moment } = head;
+    let TableHead { operator, groups, .. } = head;
     write_bytes(operator.as_bytes(), out)?;
     out.write(&groups.to_le_bytes())?;
     out.write(&[HASH_FUNCTION])?;
-    write_varint(states.len() as u128, out)?;
-    for state in states {
-        write_bytes(state.name.as_str().as_bytes(), out)?;
-        let ttl = state.expiry().map_or(0, |expiry| expiry.domain.code());
-        out.write(&[state.kind.code(), ttl, state.encoding.code()])?;
-        if let Some(expiry) = state.expiry() {
-            write_varint(expiry.duration_ms.unsigned_abs().into(), out)?;
-            out.write(&moment.by(expiry.domain).to_le_bytes())?;
-        }
-        for schema in [Some(&state.key), None, state.field.as_ref(), Some(&state.value)] {
-            let Some(schema) = schema else {
-                write_varint(0, out)?;
-                continue;
-            };
-            let mut length = Count::default();
-            let Ok(()) = schema.write(&mut length);
-            write_varint(u128::from(length.0), out)?;
-            schema.write(out)?;
-        }
+    write_varint(states as u128, out)
+}
+
+/// Writes the entry of one state, which was frozen at `moment`.
+pub(super) fn write_entry<W: Write>(
+    state: &Description,
+    moment: Moment,
+    out: &mut W,
+) -> Result<(), W::Error> {
+    write_bytes(state.name.as_str().as_bytes(), out)?;
+    let ttl = state.expiry().map_or(0, |expiry| expiry.domain.code());
+    out.write(&[state.kind.code(), ttl, state.encoding.code()])?;
+    if let Some(expiry) = state.expiry() {
+        write_varint(expiry.duration_ms.unsigned_abs().into(), out)?;
+        out.write(&moment.by(expiry.domain).to_le_bytes())?;
+    }
+    for schema in [Some(&state.key), None, state.field.as_ref(), Some(&state.value)] {
+        let Some(schema) = schema else {
+            write_varint(0, out)?;
+            continue;
+        };
+        let mut length = Count::default();
+        let Ok(()) = schema.write(&mut length);
+        write_varint(u128::from(length.0), out)?;
+        schema.write(out)?;
     }
     Ok(())
 }
 
-#[cfg(feature = "alloc")]
-pub use read::{StateTable, TableEntry};
+/// A state table where it lies: what stands in front of its entries, and these one after another.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TableView<'t> {
+    pub(super) operator: &'t str,
+    pub(super) groups: u16,
+    pub(super) hash_function: u8,
+    /// How many entries there are: no more than the bytes that are left could hold.
+    pub(super) count: usize,
+    pub(super) entries: Reader<'t>,
+}
+
+impl<'t> TableView<'t> {
+    pub(super) fn read(mut reader: Reader<'t>) -> Result<Self, Malformed> {
+        let operator = reader.text()?;
+        let start = reader;
+        let groups = reader.u16()?;
+        if groups == 0 || groups > GROUPS_MAX {
+            return Err(start.fault(Fault::Range));
+        }
+        let hash_function = reader.byte()?;
+        let start = reader;
+        let count = reader.varint_u64()?;
+        // A state takes at least eight bytes: a false count is refused before room is made.
+        if count > (reader.len() / 8) as u64 || count > u64::from(u16::MAX) {
+            return Err(start.fault(Fault::Range));
+        }
+        Ok(Self { operator, groups, hash_function, count: count as usize, entries: reader })
+    }
+}
+
+/// An entry of a state table where it lies.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct EntryView<'t> {
+    pub(super) name: &'t str,
+    pub(super) kind: Kind,
+    pub(super) encoding: Encoding,
+    #[cfg_attr(not(feature = "alloc"), expect(dead_code, reason = "for tools"))]
+    pub(super) life: Option<Life>,
+    pub(super) key: Schema<'t>,
+    pub(super) field: Option<Schema<'t>>,
+    pub(super) value: Schema<'t>,
+}
+
+impl<'t> EntryView<'t> {
+    pub(super) fn take(reader: &mut Reader<'t>) -> Result<Self, Malformed> {
+        let name = reader.text()?;
+        let start = *reader;
+        let [kind, ttl, encoding] = reader.array()?;
+        let range = start.fault(Fault::Range);
+        let kind = Kind::from_code(kind).ok_or(range)?;
+        let encoding = Encoding::from_code(encoding).ok_or(range)?;
+        let life = life(ttl, reader)?;
+        let key = schema(reader)?.ok_or(range)?;
+        if schema(reader)?.is_some() {
+            return Err(range);
+        }
+        let field = schema(reader)?;
+        let value = schema(reader)?.ok_or(range)?;
+        let no_items = kind.rows() == Kind::List && value.fixed_len() == Some(0);
+        if no_items || field.is_some() != (kind.rows() == Kind::Map) {
+            return Err(range);
+        }
+        let is_stamped =
+            matches!(kind, Kind::Value | Kind::List | Kind::Map) && stamped_schema(value).is_some();
+        if life.is_some() && !is_stamped {
+            return Err(range);
+        }
+        let parts = [Some(key), field, Some(value)];
+        let fixed = parts.into_iter().flatten().all(|part| part.encoding() == Encoding::Fixed);
+        if fixed != (encoding == Encoding::Fixed) {
+            return Err(range);
+        }
+        Ok(Self { name, kind, encoding, life, key, field, value })
+    }
+}
+
+/// Takes how long rows live, whose time to live follows the clock of code `ttl`.
+fn life(ttl: u8, reader: &mut Reader<'_>) -> Result<Option<Life>, Malformed> {
+    if ttl == 0 {
+        return Ok(None);
+    }
+    let start = *reader;
+    let domain = TimeDomain::from_code(ttl).ok_or(start.fault(Fault::Range))?;
+    let expiry = Expiry::read(domain, reader)?;
+    Ok(Some(Life { expiry, time: reader.u64()?.cast_signed() }))
+}
+
+fn schema<'t>(reader: &mut Reader<'t>) -> Result<Option<Schema<'t>>, Malformed> {
+    let length = reader.length()?;
+    let start = reader.offset();
+    let bytes = reader.take(length)?;
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    Schema::parse(bytes).map(Some).map_err(|malformed| malformed.shifted(start))
+}
 
 #[cfg(feature = "alloc")]
-mod read {
+pub use owned::{StateTable, TableEntry};
+
+#[cfg(feature = "alloc")]
+mod owned {
     use alloc::string::String;
     use alloc::vec::Vec;
 
+    use super::{EntryView, TableView};
     use crate::codec::{Encoding, Reader};
     use crate::error::{Fault, Malformed};
-    use crate::key::GROUPS_MAX;
     use crate::page::RestoreBudget;
     use crate::schema::StoredSchema;
-    use crate::state::{Description, Expiry, Kind, Life, TimeDomain, TypeSchema};
-    use crate::ttl::stamped_schema;
+    use crate::state::{Description, Kind, Life, TypeSchema};
 
     /// What the rows of a file mean.
     #[derive(Clone, Debug)]
@@ -132,91 +237,32 @@ mod read {
         }
     }
 
+    impl From<EntryView<'_>> for TableEntry {
+        fn from(entry: EntryView<'_>) -> Self {
+            let EntryView { name, kind, encoding, life, key, field, value } = entry;
+            let (key, field, value) = (key.into(), field.map(StoredSchema::from), value.into());
+            Self { name: name.into(), kind, encoding, life, key, field, value }
+        }
+    }
+
     impl StateTable {
         /// Reads a state table, all of `reader`, and takes from `budget` the memory that it holds.
         pub(crate) fn decode_within(
-            mut reader: Reader<'_>,
+            reader: Reader<'_>,
             budget: &mut RestoreBudget,
         ) -> Result<Self, Malformed> {
             // Names and schemas are copied: together less than the table itself.
-            let all = reader;
-            budget.take(all.len(), 1).map_err(|fault| all.fault(fault))?;
-            let operator = reader.text()?.into();
-            let start = reader;
-            let groups = reader.u16()?;
-            if groups == 0 || groups > GROUPS_MAX {
-                return Err(start.fault(Fault::Range));
-            }
-            let hash_function = reader.byte()?;
-            let start = reader;
-            let count = reader.varint_u64()?;
-            // A state takes at least eight bytes: a false count is refused before room is made.
-            if count > (reader.len() / 8) as u64 || count > u64::from(u16::MAX) {
-                return Err(start.fault(Fault::Range));
-            }
-            let (mut states, room) = (Vec::new(), count as usize);
-            budget.take(room, size_of::<TableEntry>()).map_err(|fault| start.fault(fault))?;
-            states.try_reserve_exact(room).map_err(|_| start.fault(Fault::Budget))?;
+            budget.take(reader.len(), 1).map_err(|fault| reader.fault(fault))?;
+            let TableView { operator, groups, hash_function, count, mut entries } =
+                TableView::read(reader)?;
+            let (mut states, start) = (Vec::new(), entries);
+            budget.take(count, size_of::<TableEntry>()).map_err(|fault| start.fault(fault))?;
+            states.try_reserve_exact(count).map_err(|_| start.fault(Fault::Budget))?;
             for _ in 0..count {
-                states.push(TableEntry::decode(&mut reader)?);
+                states.push(EntryView::take(&mut entries)?.into());
             }
-            reader.finish()?;
-            Ok(Self { operator, groups, hash_function, states })
+            entries.finish()?;
+            Ok(Self { operator: operator.into(), groups, hash_function, states })
         }
-    }
-
-    impl TableEntry {
-        fn decode(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
-            let name = reader.text()?.into();
-            let start = *reader;
-            let [kind, ttl, encoding] = reader.array()?;
-            let range = start.fault(Fault::Range);
-            let kind = Kind::from_code(kind).ok_or(range)?;
-            let encoding = Encoding::from_code(encoding).ok_or(range)?;
-            let life = life(ttl, reader)?;
-            let key = schema(reader)?.ok_or(range)?;
-            if schema(reader)?.is_some() {
-                return Err(range);
-            }
-            let field = schema(reader)?;
-            let value = schema(reader)?.ok_or(range)?;
-            let no_items = kind.rows() == Kind::List && value.view().fixed_len() == Some(0);
-            if no_items || field.is_some() != (kind.rows() == Kind::Map) {
-                return Err(range);
-            }
-            let is_stamped = matches!(kind, Kind::Value | Kind::List | Kind::Map)
-                && stamped_schema(value.view()).is_some();
-            if life.is_some() && !is_stamped {
-                return Err(range);
-            }
-            let parts = [Some(&key), field.as_ref(), Some(&value)];
-            let fixed =
-                parts.into_iter().flatten().all(|part| part.view().encoding() == Encoding::Fixed);
-            if fixed != (encoding == Encoding::Fixed) {
-                return Err(range);
-            }
-            Ok(Self { name, kind, encoding, life, key, field, value })
-        }
-    }
-
-    /// Takes how long rows live, whose time to live follows the clock of code `ttl`.
-    fn life(ttl: u8, reader: &mut Reader<'_>) -> Result<Option<Life>, Malformed> {
-        if ttl == 0 {
-            return Ok(None);
-        }
-        let start = *reader;
-        let domain = TimeDomain::from_code(ttl).ok_or(start.fault(Fault::Range))?;
-        let expiry = Expiry::read(domain, reader)?;
-        Ok(Some(Life { expiry, time: reader.u64()?.cast_signed() }))
-    }
-
-    fn schema(reader: &mut Reader<'_>) -> Result<Option<StoredSchema>, Malformed> {
-        let length = reader.length()?;
-        let start = reader.offset();
-        let bytes = reader.take(length)?;
-        if bytes.is_empty() {
-            return Ok(None);
-        }
-        StoredSchema::parse(bytes).map(Some).map_err(|malformed| malformed.shifted(start))
     }
 }

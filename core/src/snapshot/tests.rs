@@ -1,7 +1,7 @@
 //! Parts through a file and back, on the smallest possible store; the stores' own tests do more.
 
 use std::collections::BTreeMap;
-use std::string::String;
+use std::string::{String, ToString};
 use std::vec;
 use std::vec::Vec;
 
@@ -235,7 +235,8 @@ fn table_of(expiry: Expiry) -> Vec<u8> {
     let moment = Moment { now: 50, watermark: 40 };
     let head = TableHead { operator: "demo", groups: 1, moment };
     let mut bytes = Vec::new();
-    let Ok(()) = table::write_table(head, [&description].into_iter(), &mut bytes);
+    let Ok(()) = table::write_head(head, 1, &mut bytes);
+    let Ok(()) = table::write_entry(&description, moment, &mut bytes);
     bytes
 }
 
@@ -343,4 +344,89 @@ fn a_snapshot_is_read_within_the_budget_that_is_given() {
             "{number}: {error:?}"
         );
     }
+}
+
+const OWNER: Owner<'static> = Owner { job: 7, operator: "demo", groups: KeyGroups::all(1) };
+
+fn save_directly(texts: &mut Texts) -> Vec<u8> {
+    let cut = Cut { checkpoint: 3, base: Some(1), now: 0, watermark: 0 };
+    let mut workspace = Workspace::<0, 1>::new();
+    save_states(texts, &OWNER, &cut, HEADER, Vec::new(), workspace.lend(), Portable).unwrap().1
+}
+
+fn load_directly<const BYTES: usize, const PARTS: usize>(
+    bytes: &[u8],
+    owner: &Owner<'_>,
+) -> Result<Texts, LoadStatesError<core::convert::Infallible, Never>> {
+    let (mut texts, mut workspace) = (Texts::new(&[]), Workspace::<BYTES, PARTS>::new());
+    load_states(bytes, owner, &mut texts, workspace.lend(), Portable)?;
+    Ok(texts)
+}
+
+#[test]
+fn states_that_go_straight_to_a_file_make_the_one_that_frozen_states_make() {
+    for rows in [&[][..], &[(1, "one"), (300, "two")]] {
+        let mut texts = Texts::new(rows);
+        let bytes = save_directly(&mut texts);
+        assert_eq!(bytes, save(&mut texts));
+        assert_eq!(load_directly::<256, 1>(&bytes, &OWNER).unwrap().rows, texts.rows);
+    }
+}
+
+#[test]
+fn states_load_straight_from_a_file_of_many_blocks() {
+    let long = "x".repeat(1500);
+    let rows: Vec<(u32, &str)> = (0..100).map(|n| (n, &long[..n as usize * 15])).collect();
+    let mut texts = Texts::new(&rows);
+    let loaded = load_directly::<2048, 1>(&save(&mut texts), &OWNER).unwrap();
+    assert_eq!(loaded.rows, texts.rows);
+}
+
+#[test]
+fn every_changed_byte_of_a_snapshot_is_found_by_loading_it_straight() {
+    let mut texts = Texts::new(&[(1, "one"), (2, "two"), (300, "three hundred")]);
+    let bytes = save(&mut texts);
+    // The hash of the whole is not computed: what it adds to the checksums of blocks is identity.
+    for at in 0..bytes.len() {
+        for flip in [1, 2, 4, 8, 16, 32, 64, 128, 255] {
+            let mut bytes = bytes.clone();
+            bytes[at] ^= flip;
+            let error = load_directly::<256, 1>(&bytes, &OWNER).map(drop).unwrap_err();
+            assert!(error.is_damage(), "byte {at} ^ {flip}: {error}");
+        }
+        assert!(load_directly::<256, 1>(&bytes[..at], &OWNER).is_err(), "cut at {at}");
+    }
+}
+
+#[test]
+fn a_snapshot_of_something_else_is_refused_and_is_no_damage() {
+    type Refused = LoadStatesError<core::convert::Infallible, Never>;
+    let bytes = save(&mut Texts::new(&[(1, "one")]));
+    let refused = |owner: Owner<'_>| load_directly::<256, 1>(&bytes, &owner).unwrap_err();
+    assert_eq!(refused(Owner { job: 8, ..OWNER }), Refused::OtherJob);
+    assert_eq!(refused(Owner { operator: "other", ..OWNER }), Refused::OtherJob);
+    let groups = KeyGroups::all(2);
+    let error = refused(Owner { groups, ..OWNER });
+    assert_eq!(error, Refused::KeyGroups { stored: 1, asked: 2 });
+    assert!(!error.is_damage());
+    assert_eq!(error.to_string(), "the snapshot has 1 key groups, not 2: ask for 1");
+    let parts = load_directly::<256, 0>(&bytes, &OWNER).unwrap_err();
+    assert_eq!(parts, Refused::Parts { parts: 1, room: 0 });
+    let table = load_directly::<20, 1>(&bytes, &OWNER).unwrap_err();
+    assert_eq!(table, Refused::Table { room: 20 });
+}
+
+#[test]
+fn states_are_declared_under_the_names_and_kinds_that_a_file_has() {
+    let bytes = save(&mut Texts::new(&[(1, "one")]));
+    let load = |description| {
+        let mut texts = Texts { description, rows: BTreeMap::new() };
+        let mut workspace = Workspace::<256, 1>::new();
+        load_states(&bytes[..], &OWNER, &mut texts, workspace.lend(), Portable).unwrap_err()
+    };
+    let other = Descriptor::<u32, String>::new("other").describe(Kind::Value).unwrap();
+    let error = load(other).to_string();
+    assert_eq!(error, "the snapshot has state texts, which is not declared: declare it");
+    let list = Descriptor::<u32, String>::new("texts").describe(Kind::List).unwrap();
+    assert!(matches!(load(list), LoadStatesError::OtherKind(_, Kind::List)));
 }

@@ -9,7 +9,9 @@ use crate::codec::{EncodeError, Write};
 use crate::error::StateError;
 use crate::key::KeyGroup;
 use crate::page::{Checksum, FileHeader, FileKind, PageWriter, Seal, SectionKind};
-use crate::state::{Description, Frozen, Name, Output, OutputFailed, RowWriter, SaveError, Shape};
+use crate::state::{
+    Description, Frozen, Moment, Name, Output, OutputFailed, RowWriter, SaveError, Shape,
+};
 
 const ROW_BUFFER_LEN: usize = 1024;
 
@@ -18,6 +20,7 @@ const ROW_BUFFER_LEN: usize = 1024;
 pub struct SnapshotWriter<'b, W: Write, C> {
     pages: PageWriter<'b, W, C>,
     header: FileHeader,
+    moment: Moment,
     /// The state whose rows were inspected last, by number.
     #[cfg(feature = "alloc")]
     inspector: Option<(u16, Inspector)>,
@@ -37,17 +40,37 @@ impl<'b, W: Write, C: Checksum> SnapshotWriter<'b, W, C> {
         buffer: &'b mut [u8],
         checksum: C,
     ) -> Result<Self, W::Error> {
+        let count = states.len();
+        let mut writer = Self::begin(header, head, count, out, buffer, checksum)?;
+        states.into_iter().try_for_each(|state| writer.entry(state))?;
+        Ok(writer)
+    }
+
+    /// Writes the header, and the head of the table of `states` states; their entries follow.
+    pub(super) fn begin(
+        header: FileHeader,
+        head: TableHead<'_>,
+        states: usize,
+        out: W,
+        buffer: &'b mut [u8],
+        checksum: C,
+    ) -> Result<Self, W::Error> {
         assert_eq!(header.kind, FileKind::Snapshot, "a snapshot has a snapshot's header");
         let mut pages = PageWriter::new(&header, out, buffer, checksum)?;
         pages.begin(SectionKind::Table)?;
-        table::write_table(head, states, &mut pages)?;
-        pages.end()?;
+        table::write_head(head, states, &mut pages)?;
         Ok(Self {
             pages,
             header,
+            moment: head.moment,
             #[cfg(feature = "alloc")]
             inspector: None,
         })
+    }
+
+    /// Writes the entry of the next state into the table.
+    pub(super) fn entry(&mut self, state: &Description) -> Result<(), W::Error> {
+        table::write_entry(state, self.moment, &mut self.pages)
     }
 
     /// Writes what `frozen` has to write of `group`, for the state of number `state` in the table.

@@ -4,9 +4,7 @@ use core::any::Any;
 use core::fmt;
 
 use super::TimeDomain;
-#[cfg(feature = "alloc")]
 use crate::codec::Reader;
-#[cfg(feature = "alloc")]
 use crate::error::{Fault, Malformed};
 
 /// How long what is kept lives after its last access, and by which clock.
@@ -20,7 +18,6 @@ pub struct Expiry {
 
 impl Expiry {
     /// Takes the duration, as files have it.
-    #[cfg(feature = "alloc")]
     pub(crate) fn read(domain: TimeDomain, reader: &mut Reader<'_>) -> Result<Self, Malformed> {
         let start = *reader;
         match i64::try_from(reader.varint_u64()?) {
