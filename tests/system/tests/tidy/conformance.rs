@@ -24,13 +24,14 @@ pub(crate) const FAULTS: Page = Page { path: "docs/faults.md", prefix: "F-", row
 pub(crate) const CONTRACT: Page = Page { path: "docs/contract.md", prefix: "C-", rows: 52 };
 
 /// Where the tests stand that the document names behind a word.
-const PLACES: [(&str, &str); 14] = [
+const PLACES: [(&str, &str); 15] = [
     ("bytes", "adapters/state/bytes/"),
     ("cli", "adapters/access/cli/"),
     ("core", "core/src/"),
     ("damage", "tests/damage/"),
     ("files", "adapters/storage/files/"),
     ("fixed", "adapters/state/fixed/"),
+    ("flash", "adapters/storage/flash/"),
     ("heap", "adapters/state/heap/"),
     ("memory", "adapters/storage/memory/"),
     ("sim", "sim/"),
