@@ -21,6 +21,11 @@ impl Random {
         Self(seed)
     }
 
+    /// Returns one of `choices`.
+    pub fn choose<'c>(&mut self, choices: &[&'c str]) -> &'c str {
+        choices[self.below(choices.len() as u64) as usize]
+    }
+
     /// Returns a number below `limit`.
     pub fn below(&mut self, limit: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);

@@ -188,6 +188,9 @@ impl Checkpoint {
     }
 }
 
+/// The stores that a job can be run on.
+pub const BACKENDS: [&str; 2] = ["heap", "mmap"];
+
 /// Changes one bit in the middle of a file.
 pub fn flip(path: &Path) {
     let mut bytes = fs::read(path).unwrap();

@@ -1,5 +1,5 @@
-//! Killed at random moments and run again at another parallelism: the output is that of a job which
-//! was left in peace.
+//! Killed at random moments and run again at another parallelism, on another store: the output is
+//! that of a job which was left in peace.
 
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used)]
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use holdwater_system::expected::{Expected, expected};
 use holdwater_system::generate::{COLUMNS, Random, rows, write_rows};
-use holdwater_system::place::Place;
+use holdwater_system::place::{BACKENDS, Place};
 use holdwater_system::process::Running;
 use holdwater_system::rows::{Rows, assert_same};
 
@@ -149,6 +149,8 @@ impl Victim {
 
     fn start(&mut self, more: &str) -> Running {
         let parallelism = 1 + self.random.below(6);
+        let backend = self.random.choose(&BACKENDS);
+        let more = format!("--backend {backend} {more}");
         let dir = "--checkpoints dir --output out.csv";
         let line = format!("{} {dir} --parallelism {parallelism} {more}", self.job);
         self.place.holdwater(&line).start()

@@ -11,8 +11,10 @@ use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
 
 use clap::builder::styling::Styles;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{ArgAction, Args, ColorChoice, CommandFactory, Parser, Subcommand, ValueEnum};
+use holdwater_any::Store;
 
 use crate::duration::Every;
 use crate::failure::Failure;
@@ -131,6 +133,14 @@ pub struct Run {
     #[arg(long, value_enum, default_value_t, value_name = "WHICH", help_heading = "Checkpoints")]
     pub guarantee: Guarantee,
 
+    /// What holds the state: heap in memory, mmap in files too, for more than fits in memory; a job
+    /// may change it between two runs
+    #[arg(long, value_parser = backend(), default_value_t, value_name = "STORE", help_heading = "Resources")]
+    pub backend: Store,
+    /// Where mmap makes its files, which are gone when the process ends [default: the directory of
+    /// checkpoints, else that of temporary files]
+    #[arg(long, value_name = "DIR", help_heading = "Resources")]
+    pub state_dir: Option<PathBuf>,
     /// The most memory that state may take, such as 512MiB; a job that needs more ends with exit
     /// code 1, and given more it resumes from its newest checkpoint [default: no limit]
     #[arg(long, value_parser = parse_size, value_name = "SIZE", help_heading = "Resources")]
@@ -299,6 +309,10 @@ pub fn check_parallelism(parallelism: NonZeroUsize, key_groups: u16) -> Result<(
         )));
     }
     Ok(())
+}
+
+fn backend() -> impl TypedValueParser<Value = Store> {
+    PossibleValuesParser::new(Store::ALL.map(Store::name)).try_map(|name| name.parse())
 }
 
 fn parse_key(text: &str) -> Result<KeyFields, String> {

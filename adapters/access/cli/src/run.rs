@@ -17,11 +17,11 @@ mod windowed;
 use std::num::NonZero;
 use std::path::Path;
 use std::sync::Arc;
+use std::{env, fs};
 
 use holdwater::barrier;
-use holdwater::key::KeyGroups;
+use holdwater_any::{self as any, Setup, Sharing};
 use holdwater_files::{Files, Lock};
-use holdwater_heap::Heap;
 use holdwater_threads::{self as threads, Checkpoints, Ended, Job, Options, Start, Summary};
 
 use self::growing::Growing;
@@ -47,6 +47,7 @@ pub fn run(run: &Run) -> Result<u8, Failure> {
     if let Some(path) = &run.output {
         Output::check(path)?;
     }
+    let setup = setup(run)?;
     let plan = Arc::new(Plan::new(run)?);
     let mut options = options(run)?;
     // A header may be waited for; until it is there, a signal ends the process as it always does.
@@ -63,34 +64,70 @@ pub fn run(run: &Run) -> Result<u8, Failure> {
         }
         None => (None, None),
     };
-    // The limit is that of the job: its subtasks have one budget.
-    let memory = Heap::new(KeyGroups::all(1)).with_budget(run.memory_limit.unwrap_or(u64::MAX));
     let mut report = Report::new(run.progress, gauges);
-    let results = Results::default();
-    let ended = match &plan.windows {
-        None => {
-            let operator = |subtask: threads::Subtask| {
-                Aggregate::open(&mut memory.sharing(subtask.groups), plan.clone())
-            };
-            let job = job(inputs, operator, results.clone(), checkpoints, options);
-            threads::run(job, &mut report)
-        }
-        Some(windows) => {
-            let growing = Growing::new(run, report.bar())?;
-            report.set_repeats(growing.is_stream());
-            let operator = |subtask: threads::Subtask| {
-                WindowedAggregate::open(&mut memory.sharing(subtask.groups), plan.clone(), windows)
-            };
-            threads::run(job(inputs, operator, growing, checkpoints, options), &mut report)
-        }
-    };
-    report.end();
-    let summary = ended.map_err(|error| failures::of_engine(error, run.checkpoints.as_deref()))?;
-    if summary.ended == Ended::Finished && plan.windows.is_none() {
-        write_results(run, results)?;
-    }
+    let task = Task { run, plan: &plan, inputs, checkpoints, options, report: &mut report };
+    let summary = setup.run(task)?;
     tell_counts(&summary, &report)?;
     Ok(if summary.ended == Ended::Stopped { signals.exit_code() } else { 0 })
+}
+
+/// Returns the store that holds the state. The limit is that of the job: its subtasks have one
+/// budget. Its files lie beside the checkpoints, on a disk that is there for the job.
+fn setup(run: &Run) -> Result<Setup, Failure> {
+    if let (Some(directory), true) = (&run.state_dir, run.backend.has_files()) {
+        fs::create_dir_all(directory)
+            .map_err(|error| Failure::io(format!("cannot make {}", directory.display()), error))?;
+    }
+    let directory = run.state_dir.as_ref().or(run.checkpoints.as_ref()).cloned();
+    let setup = Setup::new(run.backend, directory.unwrap_or_else(env::temp_dir));
+    Ok(match run.memory_limit {
+        Some(limit) => setup.with_budget(limit),
+        None => setup,
+    })
+}
+
+/// A job whose parts are ready: it waits for its store.
+struct Task<'r> {
+    run: &'r Run,
+    plan: &'r Arc<Plan>,
+    inputs: Vec<threads::Input<RowSource>>,
+    checkpoints: Option<Checkpoints<Files>>,
+    options: Options,
+    report: &'r mut Report,
+}
+
+impl any::Job for Task<'_> {
+    type Output = Result<Summary, Failure>;
+
+    fn run<S: Sharing>(self, store: S) -> Self::Output {
+        let Self { run, plan, inputs, checkpoints, options, report } = self;
+        let results = Results::default();
+        let ended = match &plan.windows {
+            None => {
+                let operator = |subtask: threads::Subtask| {
+                    Aggregate::open(&mut store.sharing(subtask.groups), plan.clone())
+                };
+                let job = job(inputs, operator, results.clone(), checkpoints, options);
+                threads::run(job, report)
+            }
+            Some(windows) => {
+                let growing = Growing::new(run, report.bar())?;
+                report.set_repeats(growing.is_stream());
+                let operator = |subtask: threads::Subtask| {
+                    let mut store = store.sharing(subtask.groups);
+                    WindowedAggregate::open(&mut store, plan.clone(), windows)
+                };
+                threads::run(job(inputs, operator, growing, checkpoints, options), report)
+            }
+        };
+        report.end();
+        let failed = |error| failures::of_engine(error, run.checkpoints.as_deref());
+        let summary = ended.map_err(failed)?;
+        if summary.ended == Ended::Finished && plan.windows.is_none() {
+            write_results(run, results)?;
+        }
+        Ok(summary)
+    }
 }
 
 fn job<F, K>(

@@ -5,6 +5,7 @@ use std::fmt;
 
 use holdwater::barrier::BarrierError;
 use holdwater::checkpoint::{Halt, RecoveryError, Skipped};
+use holdwater::error::ErrorKind;
 use holdwater::manifest::CheckpointId;
 use holdwater::rescale::Misfit;
 use holdwater::state::{Kind, TypeMismatch};
@@ -67,6 +68,8 @@ pub enum EngineError {
         file: ObjectId,
         /// The part of it.
         section: String,
+        /// Of which kind the error is.
+        kind: ErrorKind,
         /// Why.
         error: Box<dyn Error + Send + Sync>,
     },
@@ -193,7 +196,7 @@ impl fmt::Display for EngineError {
                 "checkpoint {id} has state {state} of operator {operator}, which the job does not \
                  declare: declare it, or start afresh"
             ),
-            Self::NotLoaded { file, section, error } => write!(f, "{file}, {section}: {error}"),
+            Self::NotLoaded { file, section, error, .. } => write!(f, "{file}, {section}: {error}"),
             Self::Operator { subtask, error } => write!(f, "subtask {subtask}: {error}"),
             Self::OtherJob { id, .. } => write!(
                 f,

@@ -4,6 +4,7 @@
 use std::error::Error;
 
 use holdwater::checkpoint::{FileDamage, LoadFailure, RestorePolicy, Restored, load};
+use holdwater::error::StateError;
 use holdwater::key::KeyGroups;
 use holdwater::manifest::Manifest;
 use holdwater::rescale::Misfit;
@@ -55,12 +56,13 @@ pub fn load_states<B: Storage + Clone, S: States>(
                 EngineError::OtherType { operator, state, mismatch }
             }
             LoadFailure::Refused { file, section, error } => {
+                let kind = error.kind();
                 let error: Box<dyn Error + Send + Sync> = match error {
                     // The error as it is: whoever chose the store knows it.
                     LoadError::State(error) => Box::new(error),
                     error => Box::new(error),
                 };
-                EngineError::NotLoaded { file, section, error }
+                EngineError::NotLoaded { file, section, kind, error }
             }
             LoadFailure::Unread { file, failure } => {
                 EngineError::Unread { file, error: Box::new(failure) }

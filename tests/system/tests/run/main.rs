@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used)]
 
+mod backend;
 mod bad_rows;
 mod cells;
 mod damage;

@@ -1,11 +1,11 @@
-//! Killed at random moments and run again at another parallelism: each row of the output is there
-//! once.
+//! Killed at random moments and run again at another parallelism, on another store: each row of the
+//! output is there once.
 
 use std::env;
 use std::time::{Duration, Instant};
 
 use holdwater_system::generate::Random;
-use holdwater_system::place::Place;
+use holdwater_system::place::{BACKENDS, Place};
 use holdwater_system::rows::assert_same;
 use holdwater_system::windows::{HOUR, MINUTE, Windows, disordered, windows};
 
@@ -52,8 +52,9 @@ fn jobs_with_windows_that_are_killed_and_rescaled_again_and_again_write_every_ro
         let enough = kills + per_kind;
         while kills < enough {
             let parallelism = 1 + random.below(5);
+            let backend = random.choose(&BACKENDS);
             let line = format!(
-                "{job} --rate {rate} --parallelism {parallelism} --output out.csv --checkpoints dir"
+                "{job} --backend {backend} --rate {rate} --parallelism {parallelism} --output out.csv --checkpoints dir"
             );
             let mut running = place.holdwater(&line).start();
             let share = random.below(1_000) as f64 / 500.0;

@@ -7,7 +7,6 @@ use holdwater::checkpoint::{RecoveryError, Skipped};
 use holdwater::error::{ErrorKind, StateError};
 use holdwater::rescale::Misfit;
 use holdwater_files::FilesError;
-use holdwater_heap::HeapError;
 use holdwater_threads::EngineError;
 
 use crate::accumulators::Overflow;
@@ -52,10 +51,8 @@ pub(super) fn of_engine(error: EngineError, directory: Option<&Path>) -> Failure
         EngineError::Operator { error, .. }
         | EngineError::Sink { error }
         | EngineError::Source { error, .. } => of_cause(error, text),
-        EngineError::NotLoaded { error, .. } => match error.downcast_ref::<HeapError>() {
-            Some(error) => of_state(error),
-            None => Failure::Corrupt(text),
-        },
+        EngineError::NotLoaded { kind: ErrorKind::Corrupt, .. } => Failure::Corrupt(text),
+        EngineError::NotLoaded { kind, error, .. } => of_kind(kind, &*error),
         EngineError::Recovery { recovery: RecoveryError::Storage(_), error: Some(error) } => {
             let error = error.downcast::<FilesError>();
             error.map_or(Failure::Data(text), |error| Failure::from(*error))
@@ -96,7 +93,11 @@ fn none_intact(skipped: &[Skipped], directory: Option<&Path>) -> String {
 
 /// Says why a store cannot go on.
 pub(super) fn of_state(error: &impl StateError) -> Failure {
-    match error.kind() {
+    of_kind(error.kind(), error)
+}
+
+fn of_kind(kind: ErrorKind, error: &dyn Error) -> Failure {
+    match kind {
         ErrorKind::Full => Failure::Resource(format!("{error} (--memory-limit)")),
         ErrorKind::Corrupt => Failure::Corrupt(error.to_string()),
         ErrorKind::Mismatch => Failure::Usage(error.to_string()),

@@ -1,0 +1,115 @@
+//! Stores that are chosen by name: the result is the same on each, and a job goes on on any other.
+
+use std::fs;
+
+use holdwater_system::expected::expected;
+use holdwater_system::generate::rows;
+use holdwater_system::place::{BACKENDS, Place};
+use holdwater_system::rows::assert_same;
+
+const SPECS: [&str; 8] = [
+    "count",
+    "sum:delay",
+    "mean:delay",
+    "min:date",
+    "max:distance",
+    "last:date",
+    "distinct:destination",
+    "collect:destination",
+];
+
+fn job() -> String {
+    format!("run --input flights.csv --key origin --agg {} --output out.csv", SPECS.join(" "))
+}
+
+#[test]
+fn every_backend_comes_to_the_same_result() {
+    let (place, flights) = Place::with_flights();
+    let wanted = expected(&[&flights], &["origin"], &SPECS);
+    for backend in BACKENDS {
+        place.holdwater(&format!("{} --backend {backend} --parallelism 2", job())).succeed();
+        assert_same(&place.rows("out.csv"), &wanted);
+    }
+}
+
+#[test]
+fn a_job_goes_on_on_any_other_backend_from_full_and_incremental_checkpoints() {
+    for from in BACKENDS {
+        for to in BACKENDS {
+            let (place, flights) = Place::with_flights();
+            let job = format!("{} --checkpoints dir --full-every 100", job());
+            let with = |backend| format!("{job} --backend {backend}");
+            place.run_in_parts(&with(from), "flights.csv", &flights.first(9_000), 3);
+            for (rows, backend) in [(12_000, to), (15_000, from), (20_000, to)] {
+                place.write("flights.csv", &flights.first(rows).to_csv());
+                place.holdwater(&format!("{} --parallelism 3", with(backend))).succeed();
+            }
+            assert_same(&place.rows("out.csv"), &expected(&[&flights], &["origin"], &SPECS));
+            place.holdwater("verify dir --deep").succeed();
+        }
+    }
+}
+
+#[test]
+fn a_job_that_is_killed_goes_on_from_a_savepoint_on_another_backend() {
+    let (place, flights) = Place::with_flights();
+    let wanted = expected(&[&flights], &["origin"], &SPECS);
+    let mut from = String::new();
+    for round in 0..20 {
+        let backend = BACKENDS[round % BACKENDS.len()];
+        let (dir, kept) = (format!("dir{round}"), format!("kept{round}"));
+        let slow = format!(
+            "{} {from} --checkpoints {dir} --checkpoint-every 100rows --backend {backend} \
+             --parallelism {} --rate 20000",
+            job(),
+            1 + round % 4
+        );
+        let mut running = place.holdwater(&slow).start();
+        running.until(|| !place.checkpoints(&dir).is_empty());
+        running.kill();
+        place.holdwater(&format!("savepoint {dir} {kept}")).succeed();
+        from = format!("--from {kept}");
+        fs::remove_dir_all(place.path(&dir)).unwrap();
+    }
+    place.holdwater(&format!("{} {from} --checkpoints dir", job())).succeed();
+    assert_same(&place.rows("out.csv"), &wanted);
+}
+
+#[test]
+fn state_beyond_the_memory_limit_lies_in_files_of_mmap_that_leave_nothing_behind() {
+    let place = Place::new();
+    let input = rows(7, 100_000, 2_000);
+    place.write("a.csv", &input.to_csv());
+    let specs = ["count", "collect:price", "collect:word"];
+    let job = format!(
+        "run --input a.csv --key key --agg {} --output out.csv --memory-limit 2MiB --parallelism 2",
+        specs.join(" ")
+    );
+    place.holdwater(&job).refuse(1, &["--memory-limit"]);
+    place.holdwater(&format!("{job} --backend mmap --state-dir files")).succeed();
+    assert_same(&place.rows("out.csv"), &expected(&[&input], &["key"], &specs));
+    assert_eq!(fs::read_dir(place.path("files")).unwrap().count(), 0);
+}
+
+#[test]
+fn a_directory_for_files_that_cannot_be_made_is_named() {
+    let place = Place::new();
+    let input = rows(8, 100_000, 2_000);
+    place.write("a.csv", &input.to_csv());
+    place.write("taken", "");
+    place
+        .holdwater(
+            "run --input a.csv --key key --agg count collect:price collect:word --backend mmap \
+             --state-dir taken/files --memory-limit 2MiB",
+        )
+        .refuse(1, &["taken/files", "cannot make"]);
+}
+
+#[test]
+fn a_backend_that_there_is_not_is_refused_with_those_that_there_are() {
+    let place = Place::new();
+    place.write("a.csv", "k\n1\n");
+    place
+        .holdwater("run --input a.csv --key k --agg count --backend redb")
+        .refuse(2, &["--backend", "redb", "heap", "mmap"]);
+}
