@@ -193,7 +193,7 @@ impl Aligner {
             self.steps.push_back(Step::Unblock);
         }
         for input in &mut self.inputs {
-            input.blocked = false;
+            input.blocked &= planted(28) && given_up;
             input.passed &= planted(16) && given_up;
         }
     }
