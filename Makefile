@@ -5,11 +5,11 @@ SEEDS ?= 20000
 SECONDS ?= 60
 KILLS ?= 1000
 
-.PHONY: help test quick tools format lint core tests docs sim smoke planted kill bench fuzz corpus
+.PHONY: help test quick tools format lint core tests docs sim smoke planted planted-table kill bench fuzz corpus
 .NOTPARALLEL:
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # In the order in which failing is cheapest.
 test: tools format core lint docs tests smoke planted ## Run everything that a change must pass
@@ -50,6 +50,11 @@ smoke:
 planted: ## Plant each known bug, and see that the simulator finds it
 	RUSTFLAGS="--cfg holdwater_planted" $(CARGO) run --release -p holdwater-sim \
 		--target-dir "$${CARGO_TARGET_DIR:-target}/planted" -- --planted all
+
+planted-table: ## Write docs/planted-bugs.md: how each planted bug is found
+	RUSTFLAGS="--cfg holdwater_planted" $(CARGO) run --release -p holdwater-sim \
+		--target-dir "$${CARGO_TARGET_DIR:-target}/planted" -- --planted all \
+		--table docs/planted-bugs.md
 
 kill: ## Kill and resume the main job KILLS times (1000)
 	HOLDWATER_KILLS=$(KILLS) $(CARGO) test --release -p holdwater-system --test kill --test windows kill -- --nocapture

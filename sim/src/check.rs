@@ -160,6 +160,19 @@ impl Witness {
         self.disturbed
     }
 
+    /// Returns the two newest complete checkpoints, the older one first.
+    pub fn newest_two(&self) -> Option<(CheckpointId, CheckpointId)> {
+        match self.completed[..] {
+            [.., older, newest] => Some((older, newest)),
+            _ => None,
+        }
+    }
+
+    /// A complete checkpoint was damaged: it cannot be asked for any more.
+    pub fn rotted(&mut self, id: CheckpointId) {
+        self.completed.retain(|completed| *completed != id);
+    }
+
     /// Returns the checkpoints that must be whole: the newest of those that are complete.
     fn required(&self, retain: usize) -> &[CheckpointId] {
         &self.completed[self.completed.len().saturating_sub(retain)..]

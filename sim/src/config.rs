@@ -21,6 +21,8 @@ pub struct Config {
     pub outputs: Chance,
     /// When the job crashes.
     pub crashes: Crashes,
+    /// How often a bit of the newest checkpoint flips when the job stops.
+    pub rot: Chance,
     /// The sync that the code is without.
     pub without_sync: Option<Site>,
     /// After how many steps faults end, and the job has to finish.
@@ -114,7 +116,9 @@ impl Config {
         let storage = Faults::draw(random);
         let outputs = maybe(random, 8, 64);
         let crashes = Crashes::draw(random);
-        Self { shape, mode, network, storage, outputs, crashes, without_sync: None, steps: 3000 }
+        let rot = maybe(random, 2, 16);
+        let (without_sync, steps) = (None, 3000);
+        Self { shape, mode, network, storage, outputs, crashes, rot, without_sync, steps }
     }
 
     /// Returns a configuration in which nothing ever fails.
@@ -139,6 +143,7 @@ impl Config {
                 power: None,
                 persistence: None,
             },
+            rot: Chance::NEVER,
             without_sync: None,
             steps: 0,
         }

@@ -87,6 +87,14 @@ impl Disk {
         self.contents.get(inode).map(Content::live)
     }
 
+    /// Flips a bit of an object, on the medium too.
+    pub fn flip(&mut self, id: ObjectId, bit: usize) {
+        let inode = self.directory(id.area()).live().get(&id).copied();
+        if let Some(content) = inode.and_then(|inode| self.contents.get_mut(&inode)) {
+            content.flip(bit);
+        }
+    }
+
     /// Returns whether anything would be lost in a power loss.
     pub fn is_settled(&self) -> bool {
         let names = self.directories.iter().all(|directory| directory.pending().is_empty());

@@ -10,6 +10,7 @@
 //!   setting  what outlives a crash: disk, output, network, inputs, chance, the watchers
 //! check    what must hold, recomputed at each completion, removal, commit, crash and restore
 //! points   a power loss before each step of storage, one after the other
+//! shrink   the fewest decisions that still fail
 //! planted  bugs that must be found        marks  what must happen in some run
 //! ```
 //!
@@ -32,8 +33,10 @@ pub mod planted;
 pub mod points;
 pub mod random;
 pub mod restart;
+pub mod rot;
 pub mod scheduler;
 pub mod setting;
+pub mod shrink;
 pub mod sink;
 pub mod site;
 pub mod source;

@@ -64,6 +64,8 @@ marks! {
     CommitFailed: "a commit failed, and may have been done",
     UnknownPublished: "a publication of unknown outcome had taken effect",
     UnknownNotPublished: "a publication of unknown outcome had taken no effect",
+    RottenFile: "a bit flipped in a file of a complete checkpoint",
+    RottenManifest: "a bit flipped in the manifest of a complete checkpoint",
     Halted: "the job halted",
 }
 

@@ -4,6 +4,8 @@
 //! as they were. A [`Tape`] holds every draw; replaying it gives the same run without the seed.
 
 use std::collections::VecDeque;
+use std::fmt;
+use std::str::FromStr;
 
 /// What a draw is for; each has a generator of its own.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -38,6 +40,20 @@ impl Stream {
         Self::Crashes,
         Self::Remains,
     ];
+
+    /// Returns the name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Config => "config",
+            Self::Workload => "workload",
+            Self::Schedule => "schedule",
+            Self::Network => "network",
+            Self::Faults => "faults",
+            Self::Outputs => "outputs",
+            Self::Crashes => "crashes",
+            Self::Remains => "remains",
+        }
+    }
 }
 
 /// One decision: a number below a bound.
@@ -57,6 +73,49 @@ pub struct Tape {
     /// The decisions.
     pub draws: Vec<Draw>,
 }
+
+/// Writes a line for each stream, its name and its numbers: what [`FromStr`] reads.
+impl fmt::Display for Tape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{TAPE}")?;
+        for stream in Stream::ALL {
+            write!(f, "{}", stream.name())?;
+            for draw in self.draws.iter().filter(|draw| draw.stream == stream) {
+                write!(f, " {}", draw.value)?;
+            }
+            writeln!(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for Tape {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut lines = text.lines();
+        if lines.next() != Some(TAPE) {
+            return Err(format!("no tape: its first line is not {TAPE:?}"));
+        }
+        let mut tape = Self::default();
+        for line in lines {
+            let mut words = line.split_whitespace();
+            let Some(name) = words.next() else { continue };
+            let stream = Stream::ALL.into_iter().find(|stream| stream.name() == name);
+            let stream = stream.ok_or_else(|| format!("no stream is called {name:?}"))?;
+            for word in words {
+                let value: u32 =
+                    word.parse().map_err(|_| format!("{name}: {word:?} is no decision"))?;
+                let bound = value.saturating_add(1);
+                tape.draws.push(Draw { stream, bound, value });
+            }
+        }
+        Ok(tape)
+    }
+}
+
+/// The first line of a tape.
+const TAPE: &str = "holdwater-sim tape 1";
 
 /// The source of every decision of a run.
 #[derive(Clone, Debug)]
@@ -253,6 +312,27 @@ mod tests {
             (1..50).map(|bound| replay.below(Stream::ALL[bound as usize % 8], bound)).collect();
         assert_eq!(again, drawn);
         assert_eq!(replay.below(Stream::Schedule, 1000), 0);
+    }
+
+    #[test]
+    fn a_tape_is_read_as_it_was_written_and_nothing_else_is() {
+        let mut random = Random::new(3).recording();
+        for bound in 1..50 {
+            random.below(Stream::ALL[bound as usize % 8], bound);
+        }
+        let tape = random.tape().unwrap();
+        let read: Tape = tape.to_string().parse().unwrap();
+        for stream in Stream::ALL {
+            let of = |tape: &Tape| -> Vec<u32> {
+                let draws = tape.draws.iter().filter(|draw| draw.stream == stream);
+                draws.map(|draw| draw.value).collect()
+            };
+            assert_eq!(of(&read), of(tape));
+        }
+        for text in ["", "tape", "holdwater-sim tape 1\nwhat 1", "holdwater-sim tape 1\nconfig -1"]
+        {
+            assert!(text.parse::<Tape>().is_err(), "{text}");
+        }
     }
 
     #[test]

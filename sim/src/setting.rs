@@ -13,6 +13,7 @@ use crate::marks::{Mark, Marks};
 use crate::network::{Letter, Network, Sent};
 use crate::output::Output;
 use crate::random::{Chance, Draw, Random, Stream, Tape};
+use crate::rot;
 use crate::site::{Asker, Phases, Site};
 use crate::story::Story;
 use crate::workload::{self, Logs};
@@ -208,7 +209,9 @@ impl Setting {
         self.performer = Performer::new(medium);
         self.phases = Phases::default();
         self.output.disconnect();
-        check::durability::after_stop(self)
+        check::durability::after_stop(self)?;
+        rot::strike(self);
+        Ok(())
     }
 
     fn crashes_before(&mut self, site: Site, asker: Asker) -> bool {

@@ -16,6 +16,17 @@ fn no_seed_fails() {
     }
 }
 
+/// They failed when the files of a checkpoint that is restored were not read whole.
+const FAILED_ONCE: [u64; 8] = [51, 173, 234, 304, 326, 459, 623, 656];
+
+#[test]
+fn no_seed_fails_that_failed_once() {
+    for seed in FAILED_ONCE {
+        let violation = run_seed(seed, Story::default()).violation;
+        assert_eq!(violation, None, "cargo run -p holdwater-sim -- --seed {seed} --shrink");
+    }
+}
+
 #[test]
 fn a_seed_gives_the_same_run_each_time() {
     for seed in 0..20 {

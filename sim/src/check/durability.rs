@@ -92,7 +92,7 @@ pub fn unrecovered(error: &RecoveryError) -> Violation {
 }
 
 /// Reads a whole checkpoint by `content`, or says why it is not whole.
-pub(super) fn whole<'d>(
+pub(crate) fn whole<'d>(
     id: CheckpointId,
     content: impl Fn(ObjectId) -> Option<&'d [u8]>,
 ) -> Result<Manifest, String> {

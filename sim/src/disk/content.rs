@@ -38,6 +38,14 @@ impl Content {
         self.appended.push((at, self.live.len()));
     }
 
+    pub(super) fn flip(&mut self, bit: usize) {
+        for bytes in [&mut self.live, &mut self.durable] {
+            if let Some(byte) = bytes.get_mut(bit / 8) {
+                *byte ^= 1 << (bit % 8);
+            }
+        }
+    }
+
     pub(super) fn sync(&mut self) {
         if !self.abandoned {
             self.durable.clone_from(&self.live);
