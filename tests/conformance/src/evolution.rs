@@ -16,8 +16,8 @@ pub mod numbers;
 pub mod shapes;
 pub mod variants;
 
+mod erased;
 mod job;
-mod says;
 
 use core::fmt::Debug;
 use core::ops::Range;
@@ -26,16 +26,15 @@ use holdwater::checkpoint::LoadFailure;
 use holdwater::codec::encode;
 use holdwater::key::{At, KeyGroups};
 use holdwater::schema::{Data, StoredSchema};
-use holdwater::state::{Backend, Descriptor, Kind, State, Value};
+use holdwater::state::{Backend, Description, Descriptor, Kind};
 use postcard_schema_ng::Schema;
 use postcard_schema_ng::schema::DataModelType;
 use serde::de::{Deserialize, Deserializer, Error as _};
 use serde::ser::{Serialize, SerializeTuple, Serializer};
 
+use self::erased::{Erased, Keeps, OneValue};
 pub use self::job::Make;
-use self::job::{Job, Refused};
-use self::says::SaysOfItself;
-use crate::keyed::Sole;
+use self::job::{Job, Open, Refused};
 
 /// Makes a test of each pair of types on a store.
 #[macro_export]
@@ -183,7 +182,7 @@ macro_rules! pairs {
         $value:expr => $outcome:ident($expected:expr);
     )*) => {
         $($(#[doc = $doc])+
-        pub fn $name<B: Backend>(make: Make<B>) {
+        pub fn $name<B: Backend + 'static>(make: Make<B>) {
             #[allow(unreachable_pub, reason = "the two versions stand in modules of their own")]
             mod old {
                 use super::*;
@@ -214,70 +213,61 @@ use pairs;
 /// Writes `value` under some keys, and restores them as the new type.
 fn evolve<B, O, N>(make: Make<B>, value: &O, outcome: &Outcome<N>)
 where
-    B: Backend,
+    B: Backend + 'static,
     O: Data,
     N: Data + PartialEq + Debug,
 {
-    let old = StoredSchema::of::<O>().unwrap();
-    let mut bytes = Vec::new();
-    encode(value, old.view().encoding(), &mut bytes).unwrap();
-    for deltas in [false, true] {
-        let (job, keys) = written(make, &old, &bytes, deltas);
-        match outcome {
-            Outcome::Reads(expected) => reads(&job, keys, &old, expected),
-            Outcome::Never(words) => {
-                let Refused { failure, rows } = *never::<B, N>(&job, &old);
-                let LoadFailure::OtherType { operator, state, mismatch } = failure else {
-                    panic!("{failure}")
-                };
-                assert_eq!((&*operator, &*state, mismatch.piece), ("operator", "value", "value"));
-                assert_eq!(mismatch.incompatible.to_string(), *words);
-                assert_eq!(rows, 0, "nothing is loaded");
-            }
-            Outcome::Row(words) => {
-                let failure = refused::<B, N>(&job).failure;
-                let LoadFailure::Refused { section, error, .. } = failure else {
-                    panic!("{failure}")
-                };
-                let place = section.split(", ").collect::<Vec<_>>();
-                assert_eq!(place[0], "part of state value");
-                assert!(place[1].starts_with("key group ") && place[2].starts_with("row "));
-                assert!(error.to_string().starts_with(words), "{error}");
-            }
+    let schema = StoredSchema::of::<O>().unwrap();
+    let mut value_bytes = Vec::new();
+    encode(value, schema.view().encoding(), &mut value_bytes).unwrap();
+    let old = Old { schema, value: Encoded(value_bytes) };
+    let new = Descriptor::<u64, N>::new("value");
+    match outcome {
+        Outcome::Reads(expected) => {
+            let open = |store: &mut B| keeps(store, new.clone(), Some(expected.clone()));
+            reads(make, &old, &StoredSchema::of::<N>().unwrap(), &open);
+        }
+        Outcome::Never(words) => never(make, &old, &new.describe(Kind::Value).unwrap(), words),
+        Outcome::Row(words) => {
+            refused_by_row(make, &old, words, &|store: &mut B| keeps(store, new.clone(), None));
         }
     }
 }
 
-/// Takes a checkpoint of a value under some keys, or one with deltas, and returns which keys.
-fn written<B: Backend>(
-    make: Make<B>,
-    schema: &StoredSchema,
-    value: &[u8],
-    deltas: bool,
-) -> (Job<B, One<B, Encoded>>, Range<u64>) {
-    let open = |store: &mut B| {
-        let descriptor = Descriptor::new("value").value_schema(schema.clone());
-        store.value(descriptor).map(Sole)
-    };
-    let mut job = Job::begin(make, open, 2);
-    let put = |job: &mut Job<B, One<B, Encoded>>, keys: Range<u64>| {
-        for key in keys {
-            job.owner::<u64>(key).put(at(key), Encoded(value.into())).unwrap();
-        }
-    };
-    put(&mut job, 0..12);
-    job.checkpoint().unwrap();
-    if !deltas {
-        return (job, 0..12);
+/// A value of the old type.
+struct Old {
+    schema: StoredSchema,
+    value: Encoded,
+}
+
+impl Old {
+    /// Opens a state of such values.
+    fn open<B: Backend + 'static>(&self, store: &mut B) -> Result<One<B>, B::Error> {
+        let descriptor = Descriptor::new("value").value_schema(self.schema.clone());
+        keeps(store, descriptor, Some(self.value.clone()))
     }
-    job.owner::<u64>(0).remove(at(0)).unwrap();
-    put(&mut job, 12..20);
-    job.checkpoint().unwrap();
-    (job, 1..20)
+
+    /// Takes a checkpoint of the value under some keys, or one with deltas, and returns which keys.
+    fn written<B: Backend + 'static>(
+        &self,
+        make: Make<B>,
+        deltas: bool,
+    ) -> (Job<B, One<B>>, Range<u64>) {
+        let mut job = Job::begin(make, &|store| self.open(store), 2);
+        (0..12).for_each(|key| owner(&mut job, key).put(key).unwrap());
+        job.checkpoint().unwrap();
+        if !deltas {
+            return (job, 0..12);
+        }
+        owner(&mut job, 0).remove(0).unwrap();
+        (12..20).for_each(|key| owner(&mut job, key).put(key).unwrap());
+        job.checkpoint().unwrap();
+        (job, 1..20)
+    }
 }
 
 /// A value as the old type encodes it: one type for all of them, which is not read.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 struct Encoded(Vec<u8>);
 
 impl Schema for Encoded {
@@ -299,74 +289,105 @@ impl<'de> Deserialize<'de> for Encoded {
 }
 
 /// Restores the rows as the new type, and again from the checkpoint that this takes.
-fn reads<B, N>(job: &Job<B, One<B, Encoded>>, keys: Range<u64>, old: &StoredSchema, expected: &N)
+fn reads<B>(make: Make<B>, old: &Old, own: &StoredSchema, open: &Open<'_, B, One<B>>)
 where
-    B: Backend,
-    N: Data + PartialEq + Debug,
+    B: Backend + 'static,
 {
-    let (mut later, restored) = job.restore(open::<B, N>, 3).unwrap();
-    assert!(!restored.full, "keys stay where they are");
-    check(&mut later, keys.clone(), expected);
-    later.owner::<u64>(keys.end).put(at(keys.end), expected.clone()).unwrap();
-    later.checkpoint().unwrap();
-    let own = StoredSchema::of::<N>().unwrap();
-    let state = &later.manifest().operators[0].states[0];
-    assert_eq!(state.schema.value, own.bytes(), "what is written has the new schema");
-    let is_same = old.view().fingerprint() == own.view().fingerprint();
-    assert!(is_same || later.is_full(), "no delta stands on rows of an older type");
-    later.checkpoint().unwrap();
-    let (mut last, _) = later.restore(open::<B, N>, 2).unwrap();
-    check(&mut last, keys.start..keys.end + 1, expected);
+    for deltas in [false, true] {
+        let (job, keys) = old.written(make, deltas);
+        let (mut later, restored) = job.restore(open, 3).unwrap();
+        assert!(!restored.full, "keys stay where they are");
+        check(&mut later, keys.clone());
+        owner(&mut later, keys.end).put(keys.end).unwrap();
+        later.checkpoint().unwrap();
+        let state = &later.manifest().operators[0].states[0];
+        assert_eq!(state.schema.value, own.bytes(), "what is written has the new schema");
+        let is_same = old.schema.view().fingerprint() == own.view().fingerprint();
+        assert!(is_same || later.is_full(), "no delta stands on rows of an older type");
+        later.checkpoint().unwrap();
+        let (mut last, _) = later.restore(open, 2).unwrap();
+        check(&mut last, keys.start..keys.end + 1);
+    }
 }
 
-/// Restores the rows into a state that says of itself that it has values of the new type: nothing
-/// is to be loaded into it.
-fn never<B: Backend, N: Data>(
-    job: &Job<B, One<B, Encoded>>,
-    old: &StoredSchema,
-) -> Box<Refused<B::Error>> {
-    let opened = job.restore(
-        |store| {
-            let descriptor = Descriptor::new("value").value_schema(old.clone());
-            let own = Descriptor::<u64, N>::new("value").describe(Kind::Value).unwrap();
-            Ok(Sole(SaysOfItself(store.value::<u64, Encoded>(descriptor)?, own)))
-        },
-        3,
-    );
-    match opened {
+/// Fails to restore the rows into a state that says of itself that it has values of the new type:
+/// nothing is loaded into it.
+fn never<B: Backend + 'static>(make: Make<B>, old: &Old, new: &Description, words: &str) {
+    for deltas in [false, true] {
+        let (job, _) = old.written(make, deltas);
+        let open = |store: &mut B| {
+            let says = Some(new.clone());
+            old.open(store).map(|erased| Erased { says, ..erased })
+        };
+        let Refused { failure, rows } = *refused(job.restore(&open, 3));
+        let LoadFailure::OtherType { operator, state, mismatch } = failure else {
+            panic!("{failure}")
+        };
+        assert_eq!((&*operator, &*state, mismatch.piece), ("operator", "value", "value"));
+        assert_eq!(mismatch.incompatible.to_string(), words);
+        assert_eq!(rows, 0, "nothing is loaded");
+    }
+}
+
+/// Fails to restore a row, and names it.
+fn refused_by_row<B>(make: Make<B>, old: &Old, words: &str, open: &Open<'_, B, One<B>>)
+where
+    B: Backend + 'static,
+{
+    for deltas in [false, true] {
+        let (job, _) = old.written(make, deltas);
+        let failure = refused(job.restore(open, 3)).failure;
+        let LoadFailure::Refused { section, error, .. } = failure else { panic!("{failure}") };
+        let place = section.split(", ").collect::<Vec<_>>();
+        assert_eq!(place[0], "part of state value");
+        assert!(place[1].starts_with("key group ") && place[2].starts_with("row "));
+        assert!(error.to_string().starts_with(words), "{error}");
+    }
+}
+
+fn refused<T, E>(outcome: Result<T, E>) -> E {
+    match outcome {
         Ok(_) => panic!("it is restored"),
         Err(refused) => refused,
     }
 }
 
-fn refused<B: Backend, N: Data>(job: &Job<B, One<B, Encoded>>) -> Box<Refused<B::Error>> {
-    match job.restore(open::<B, N>, 3) {
-        Ok(_) => panic!("it is restored"),
-        Err(refused) => refused,
-    }
-}
-
-fn check<B, V>(job: &mut Job<B, One<B, V>>, keys: Range<u64>, expected: &V)
-where
-    B: Backend,
-    V: Data + PartialEq + Debug,
-{
+fn check<B: Backend + 'static>(job: &mut Job<B, One<B>>, keys: Range<u64>) {
     for key in keys.clone() {
-        let found = job.owner::<u64>(key).get(at(key)).unwrap();
-        assert_eq!(found.as_deref(), Some(expected), "key {key}");
+        owner(job, key).check(key);
     }
-    let rows: u64 = job.tasks.iter().map(|task| task.rows()).sum();
+    let states = job.tasks.iter_mut().flat_map(|task| task.task.states());
+    let rows: u64 = states.map(|state| state.rows()).sum();
     assert_eq!(rows, keys.end - keys.start, "no other key has a row");
 }
 
-type One<B, V> = Sole<<B as Backend>::Value<u64, V>>;
+/// A task with one value state, whatever the type of its values.
+type One<B> = Erased<dyn OneValue<Error = <B as Backend>::Error>>;
+
+/// Opens a state that keeps `value`.
+fn keeps<B, V>(
+    store: &mut B,
+    descriptor: Descriptor<'_, u64, V>,
+    value: Option<V>,
+) -> Result<One<B>, B::Error>
+where
+    B: Backend + 'static,
+    V: Data + PartialEq + Debug,
+{
+    let task: Box<dyn OneValue<Error = B::Error>> =
+        Box::new(Keeps { state: store.value(descriptor)?, value });
+    Ok(task.into())
+}
+
+fn owner<B: Backend + 'static>(
+    job: &mut Job<B, One<B>>,
+    key: u64,
+) -> &mut dyn OneValue<Error = B::Error> {
+    &mut *job.owner(at(key).group()).task
+}
 
 fn at<'k>(key: u64) -> At<'k, u64> {
     KeyGroups::all(job::GROUPS).locate(key)
-}
-
-fn open<B: Backend, V: Data>(store: &mut B) -> Result<One<B, V>, B::Error> {
-    Ok(Sole(store.value(Descriptor::new("value"))?))
 }
 
 #[cfg(test)]

@@ -1,14 +1,15 @@
 //! Serde attributes by which a type is not written, or not read, as its schema says.
 
+use core::fmt::Debug;
 use std::collections::BTreeMap;
 
 use holdwater::schema::Data;
-use holdwater::state::{Backend, Value};
+use holdwater::state::{Backend, Descriptor};
 use postcard_schema_ng::Schema;
 use serde::{Deserialize, Serialize};
 
 use super::job::Job;
-use super::{Make, at, open};
+use super::{Make, keeps, owner};
 
 macro_rules! declined {
     ($(
@@ -16,11 +17,11 @@ macro_rules! declined {
         $name:ident: { $($item:item)* } $value:expr => $words:literal;
     )*) => {
         $($(#[doc = $doc])+
-        pub fn $name<B: Backend>(make: Make<B>) {
+        pub fn $name<B: Backend + 'static>(make: Make<B>) {
             #[allow(dead_code, unreachable_pub, reason = "what is written is all that counts")]
             mod types {
                 use super::*;
-                $(#[derive(Clone, Debug, Deserialize, Schema, Serialize)] $item)*
+                $(#[derive(Clone, Debug, Deserialize, PartialEq, Schema, Serialize)] $item)*
             }
             let value = { use types::*; $value };
             declines::<B, types::T>(make, value, $words);
@@ -68,8 +69,10 @@ declined! {
 }
 
 /// 134: it is written as another type.
-pub fn a_type_that_is_written_as_another_declines_the_checkpoint<B: Backend>(make: Make<B>) {
-    #[derive(Clone, Debug, Deserialize, Schema, Serialize)]
+pub fn a_type_that_is_written_as_another_declines_the_checkpoint<B: Backend + 'static>(
+    make: Make<B>,
+) {
+    #[derive(Clone, Debug, Deserialize, PartialEq, Schema, Serialize)]
     #[serde(into = "String", from = "String")]
     struct T {
         a: u8,
@@ -105,15 +108,20 @@ mod printed {
 }
 
 /// Stores a value of a type that the next checkpoint cannot have; the job goes on.
-fn declines<B: Backend, V: Data>(make: Make<B>, value: V, words: &str) {
-    let mut job = Job::begin(make, open::<B, V>, 1);
-    if let Err(error) = job.tasks[0].put(at(7), value) {
+pub(super) fn declines<B, V>(make: Make<B>, value: V, words: &str)
+where
+    B: Backend + 'static,
+    V: Data + PartialEq + Debug,
+{
+    let open = |store: &mut B| keeps(store, Descriptor::new("value"), Some(value.clone()));
+    let mut job = Job::begin(make, &open, 1);
+    if let Err(error) = owner(&mut job, 7).put(7) {
         // A store that writes each row finds out at once.
         assert!(error.to_string().contains(words), "{error}");
         return;
     }
     let reason = job.checkpoint().unwrap_err();
     assert!(reason.contains("state value") && reason.contains(words), "{reason}");
-    job.tasks[0].remove(at(7)).unwrap();
+    owner(&mut job, 7).remove(7).unwrap();
     job.checkpoint().unwrap();
 }

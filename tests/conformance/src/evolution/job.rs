@@ -7,7 +7,7 @@ use holdwater::checkpoint::{
     Recovered, RestorePolicy, Restored, Retention, Target, TaskId, load, save,
 };
 use holdwater::error::StateError;
-use holdwater::key::{HASH_FUNCTION, Key, KeyGroups};
+use holdwater::key::{HASH_FUNCTION, KeyGroup, KeyGroups};
 use holdwater::manifest::{CheckpointKind, Manifest, Origin, PartShape};
 use holdwater::snapshot::freeze;
 use holdwater::state::{Backend, Cut, State, States, Visitor};
@@ -16,6 +16,9 @@ use holdwater_memory::Memory;
 
 /// Makes a store of some groups.
 pub type Make<B> = fn(KeyGroups) -> B;
+
+/// Opens the states of a task.
+pub(super) type Open<'o, B, S> = dyn Fn(&mut B) -> Result<S, <B as Backend>::Error> + 'o;
 
 /// The tasks of a job of one operator.
 pub(super) struct Job<B: Backend, S> {
@@ -28,7 +31,7 @@ pub(super) struct Job<B: Backend, S> {
 }
 
 /// The job as it was restored, or why not.
-type Outcome<B, T> = Result<(Job<B, T>, Restored), Box<Refused<<B as Backend>::Error>>>;
+type Outcome<B, S> = Result<(Job<B, S>, Restored), Box<Refused<<B as Backend>::Error>>>;
 
 /// A checkpoint that states of other types do not take.
 pub(super) struct Refused<E: StateError> {
@@ -45,11 +48,7 @@ impl<E: StateError> fmt::Debug for Refused<E> {
 
 impl<B: Backend, S: States<Error = B::Error>> Job<B, S> {
     /// Begins a job of `tasks` tasks.
-    pub(super) fn begin(
-        make: Make<B>,
-        open: impl Fn(&mut B) -> Result<S, B::Error>,
-        tasks: u16,
-    ) -> Self {
+    pub(super) fn begin(make: Make<B>, open: &Open<'_, B, S>, tasks: u16) -> Self {
         let recovered = Recovered {
             epoch: 1,
             origin: Origin::Fresh,
@@ -75,9 +74,8 @@ impl<B: Backend, S: States<Error = B::Error>> Job<B, S> {
         KeyGroups::share(GROUPS, self.tasks.len() as u16, index as u16)
     }
 
-    /// Returns the task that has the rows of a key.
-    pub(super) fn owner<K: Key>(&mut self, key: K::View<'_>) -> &mut S {
-        let group = KeyGroups::all(GROUPS).locate::<K>(key).group();
+    /// Returns the task that has the rows of a key group.
+    pub(super) fn owner(&mut self, group: KeyGroup) -> &mut S {
         let owner = KeyGroups::owner(group, GROUPS, self.tasks.len() as u16);
         &mut self.tasks[usize::from(owner)]
     }
@@ -121,14 +119,7 @@ impl<B: Backend, S: States<Error = B::Error>> Job<B, S> {
     }
 
     /// Goes on from the newest checkpoint with `tasks` tasks, whose states may be of other types.
-    pub(super) fn restore<T>(
-        &self,
-        open: impl Fn(&mut B) -> Result<T, B::Error>,
-        tasks: u16,
-    ) -> Outcome<B, T>
-    where
-        T: States<Error = B::Error>,
-    {
+    pub(super) fn restore(&self, open: &Open<'_, B, S>, tasks: u16) -> Outcome<B, S> {
         let manifest = self.manifest().clone();
         let storage = &self.storage;
         let mut restored = Restored::default();
@@ -156,7 +147,7 @@ impl<B: Backend, S: States<Error = B::Error>> Job<B, S> {
             full: restored.full,
             retention,
         };
-        let job = Job {
+        let job = Self {
             make: self.make,
             tasks: opened,
             storage: storage.clone(),
@@ -185,11 +176,7 @@ impl<B: Backend, S: States<Error = B::Error>> Job<B, S> {
     }
 }
 
-fn open_all<B: Backend, S>(
-    make: Make<B>,
-    open: impl Fn(&mut B) -> Result<S, B::Error>,
-    tasks: u16,
-) -> Vec<S> {
+fn open_all<B: Backend, S>(make: Make<B>, open: &Open<'_, B, S>, tasks: u16) -> Vec<S> {
     let share = |index| KeyGroups::share(GROUPS, tasks, index);
     (0..tasks).map(|index| open(&mut make(share(index))).unwrap()).collect()
 }
