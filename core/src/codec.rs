@@ -8,8 +8,12 @@
 //! | [`Encoding::Postcard`] | otherwise | postcard's varints |
 
 mod fixed;
+#[cfg(feature = "alloc")]
+mod guarded;
 mod value;
 
+#[cfg(feature = "alloc")]
+pub use self::guarded::decode_guarded;
 pub use self::value::{EncodeError, decode, encode};
 
 use crate::error::{Fault, Malformed};

@@ -5,6 +5,7 @@
 //! | [`StaticSchema`] | the schema of a Rust type, checked to be portable; writes the stored form |
 //! | [`Schema`] | a view of a stored schema, checked once, then walked in place |
 //! | [`StoredSchema`] | a stored schema that owns its bytes, also built at run time |
+//! | [`Opaque`] | a value of a type that has no schema: bytes and their version |
 //!
 //! [`walk`] checks bytes from outside against a schema before anything is decoded, and [`check`]
 //! that a type writes what its schema says. None of it allocates but [`StoredSchema`].
@@ -16,6 +17,8 @@ mod evolve;
 mod feed;
 mod leaf;
 mod node;
+#[cfg(feature = "alloc")]
+mod opaque;
 mod path;
 mod probe;
 mod refusal;
@@ -32,6 +35,8 @@ pub use self::compare::{Compatibility, Incompatible, compare, compare_type};
 pub use self::evolve::decode_as;
 pub use self::leaf::Leaf;
 pub use self::node::{Kind, Member, Members, Schema};
+#[cfg(feature = "alloc")]
+pub use self::opaque::{Migration, Opaque, Versioned};
 pub use self::path::Path;
 pub use self::probe::{Probed, TypeProbe, Verdict};
 pub use self::refusal::{DecodeError, Refusal};

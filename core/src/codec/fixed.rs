@@ -366,6 +366,11 @@ impl<'de> de::SeqAccess<'de> for Elements<'_, 'de> {
 }
 
 impl Unreadable {
+    #[cfg(feature = "alloc")]
+    pub(super) const fn of(fault: Fault) -> Self {
+        Self(fault)
+    }
+
     /// Returns what is wrong.
     pub(super) const fn fault(self) -> Fault {
         self.0

@@ -1,8 +1,9 @@
 //! The parts of a stored value as serde asks for them: elements, members, pairs, a variant.
 
-use serde::de::value::StrDeserializer;
+use serde::de::value::{StrDeserializer, U32Deserializer};
 use serde::de::{
-    DeserializeSeed, Deserializer, EnumAccess, Error, MapAccess, SeqAccess, VariantAccess, Visitor,
+    DeserializeSeed, Deserializer, EnumAccess, Error, IntoDeserializer, MapAccess, SeqAccess,
+    VariantAccess, Visitor,
 };
 
 use super::evolve::Source;
@@ -34,6 +35,13 @@ pub(super) struct Pairs<'s, 'r, 'de> {
     pub(super) key: Schema<'s>,
     pub(super) value: Schema<'s>,
     pub(super) left: u64,
+}
+
+/// The version of an opaque value, and its bytes behind it.
+pub(super) struct Behind<'s, 'r, 'de> {
+    pub(super) version: Option<u32>,
+    /// The bytes, until they are asked for.
+    pub(super) source: Option<Source<'s, 'r, 'de>>,
 }
 
 /// The variant that is stored.
@@ -73,6 +81,21 @@ impl<'de> SeqAccess<'de> for Places<'_, '_, 'de> {
 
     fn size_hint(&self) -> Option<usize> {
         Some(self.members.len())
+    }
+}
+
+impl<'de> SeqAccess<'de> for Behind<'_, '_, 'de> {
+    type Error = DecodeError;
+
+    fn next_element_seed<T>(&mut self, seed: T) -> Result<Option<T::Value>, DecodeError>
+    where
+        T: DeserializeSeed<'de>,
+    {
+        if let Some(version) = self.version.take() {
+            let version: U32Deserializer<DecodeError> = version.into_deserializer();
+            return seed.deserialize(version).map(Some);
+        }
+        self.source.take().map(|source| seed.deserialize(source)).transpose()
     }
 }
 

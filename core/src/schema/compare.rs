@@ -1,3 +1,4 @@
+use core::cmp::Ordering;
 use core::error::Error;
 use core::fmt;
 
@@ -40,6 +41,14 @@ pub fn compare(writer: Schema<'_>, reader: Schema<'_>) -> Result<Compatibility, 
         (Kind::Option(stored), Kind::Option(wanted)) | (Kind::Seq(stored), Kind::Seq(wanted)) => {
             compare(stored, wanted)
         }
+        (Kind::Opaque(stored), Kind::Opaque(wanted)) => match stored.cmp(&wanted) {
+            Ordering::Equal => Ok(Compatibility::Same),
+            // Whether there is a migration, the type knows.
+            Ordering::Less => EVOLVED,
+            Ordering::Greater => {
+                Err(Incompatible::of(Refusal::version(stored, format_args!("version {wanted}"))))
+            }
+        },
         (_, Kind::Option(wanted)) => compare(writer, wanted).and(EVOLVED),
         (Kind::Array { element, .. }, Kind::Seq(wanted)) => compare(element, wanted).and(EVOLVED),
         (Kind::Leaf(Leaf::Bytes), Kind::Seq(wanted)) => compare(Schema::BYTE, wanted).and(EVOLVED),

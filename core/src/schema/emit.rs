@@ -7,7 +7,7 @@ use core::ptr;
 use postcard_schema_ng::schema::{Data as Shape, DataModelType, NamedField, Variant};
 use xxhash_rust::xxh3::Xxh3;
 
-use super::node::{ARRAY, ENUM, LIMIT, MAP, NAME, OPTION, SEQ, STRUCT, TUPLE};
+use super::node::{ARRAY, ENUM, LIMIT, MAP, NAME, OPAQUE, OPTION, SEQ, STRUCT, TUPLE};
 use super::{Leaf, types::leaf};
 use crate::codec::{Count, Write, write_bytes, write_varint};
 
@@ -47,7 +47,13 @@ pub(super) enum Body {
     Pair(&'static DataModelType, &'static DataModelType),
     Tuple(Types),
     Variants(&'static [&'static Variant]),
+    Version(u32),
 }
+
+/// What marks an opaque value in the schema of a type: a newtype of a name that no type of a
+/// program has, around one of the type's name, around bytes; the version stands where the most
+/// bytes would.
+pub(super) const OPAQUE_NAME: &str = "holdwater::schema::Opaque";
 
 /// Puts `ty` and its notes.
 pub(super) fn node<O: Output>(ty: &'static DataModelType, out: &mut O) -> Result<(), O::Error> {
@@ -63,10 +69,16 @@ pub(super) fn node<O: Output>(ty: &'static DataModelType, out: &mut O) -> Result
         DataModelType::Seq { element, .. } => block(SEQ, Body::One(element), out),
         DataModelType::Map { key, val, .. } => block(MAP, Body::Pair(key, val), out),
         DataModelType::Tuple(types) => tuple(types, out),
-        DataModelType::Struct { name, data } => {
-            out.name(name)?;
-            shape(data, out)
-        }
+        DataModelType::Struct { name, data } => match opaque(ty) {
+            Some((name, version)) => {
+                out.name(name)?;
+                block(OPAQUE, Body::Version(version), out)
+            }
+            None => {
+                out.name(name)?;
+                shape(data, out)
+            }
+        },
         DataModelType::Enum { name, variants } => {
             out.name(name)?;
             block(ENUM, Body::Variants(variants), out)
@@ -89,6 +101,20 @@ pub(super) fn fingerprint(ty: &'static DataModelType) -> u64 {
 pub(super) fn repeated(types: Types) -> Option<&'static DataModelType> {
     let (first, rest) = types.split_first()?;
     (!rest.is_empty() && rest.iter().all(|ty| alike(first, ty))).then_some(*first)
+}
+
+/// Returns the name and the version of an opaque type, if `ty` is one.
+pub(super) fn opaque(ty: &'static DataModelType) -> Option<(&'static str, u32)> {
+    let DataModelType::Struct { name: OPAQUE_NAME, data: Shape::Newtype(marked) } = ty else {
+        return None;
+    };
+    match marked {
+        DataModelType::Struct {
+            name,
+            data: Shape::Newtype(DataModelType::ByteArray { max_len: Some(version) }),
+        } => Some((name, *version as u32)),
+        _ => None,
+    }
 }
 
 fn shape<O: Output>(shape: Shape, out: &mut O) -> Result<(), O::Error> {
@@ -118,6 +144,7 @@ fn block<O: Output>(code: u8, body: Body, out: &mut O) -> Result<(), O::Error> {
 fn parts<O: Output>(body: Body, out: &mut O) -> Result<(), O::Error> {
     match body {
         Body::One(ty) => node(ty, out),
+        Body::Version(version) => write_varint(version.into(), out),
         Body::Pair(key, value) => {
             node(key, out)?;
             node(value, out)

@@ -3,7 +3,8 @@
 
 use serde::de::{Deserialize, Deserializer, Visitor};
 
-use super::access::{Chosen, Fields, Items, Pairs, Places};
+use super::access::{Behind, Chosen, Fields, Items, Pairs, Places};
+use super::emit::OPAQUE_NAME;
 use super::feed::Feed;
 use super::{DecodeError, Kind, Leaf, Members, Refusal, Schema};
 use crate::codec::{Encoding, Reader};
@@ -223,6 +224,14 @@ impl<'s, 'r, 'de> Source<'s, 'r, 'de> {
         read
     }
 
+    /// Reads the version of an opaque value and its bytes. A type that does not ask for the bytes
+    /// does not read the version.
+    fn opaque<V: Visitor<'de>>(mut self, version: u32, visitor: V) -> Outcome<'de, V> {
+        let mut value = Behind { version: Some(version), source: Some(self.part(Schema::BYTES)) };
+        let read = visitor.visit_seq(&mut value);
+        if value.source.is_none() { read } else { read.map_err(|error| error.of_version(version)) }
+    }
+
     /// Reads bytes, or numbers of one byte, which are stored the same.
     fn bytes<V: Visitor<'de>>(mut self, visitor: V) -> Outcome<'de, V> {
         match self.schema.kind() {
@@ -265,6 +274,7 @@ impl<'de> Deserializer<'de> for Source<'_, '_, 'de> {
             Kind::Map { key, value } => self.pairs(key, value, visitor),
             Kind::Struct(members) => self.fields(members, visitor),
             Kind::Enum(members) => self.variant(members, &[], visitor),
+            Kind::Opaque(_) => self.scalar(Leaf::Bytes, Leaf::Bytes, visitor),
         }
     }
 
@@ -293,10 +303,14 @@ impl<'de> Deserializer<'de> for Source<'_, '_, 'de> {
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
         self,
-        _: &'static str,
+        name: &'static str,
         visitor: V,
     ) -> Outcome<'de, V> {
-        visitor.visit_newtype_struct(self.hop()?)
+        match self.schema.kind() {
+            Kind::Opaque(version) if name == OPAQUE_NAME => self.opaque(version, visitor),
+            _ if name == OPAQUE_NAME => self.mismatch("opaque"),
+            _ => visitor.visit_newtype_struct(self.hop()?),
+        }
     }
 
     fn deserialize_seq<V: Visitor<'de>>(mut self, visitor: V) -> Outcome<'de, V> {

@@ -51,6 +51,9 @@ impl<'a> Schema<'a> {
         self.bytes
     }
 
+    /// The schema of bytes.
+    pub(super) const BYTES: Self = Self { bytes: &[Leaf::Bytes.code()], any_bytes: None };
+
     /// The schema of one byte.
     pub(super) const BYTE: Self = Self { bytes: &[Leaf::U8.code()], any_bytes: Some(1) };
 
@@ -150,6 +153,7 @@ impl<'a> Schema<'a> {
         out.write(&[kind.code()])?;
         match kind {
             Kind::Leaf(_) => Ok(()),
+            Kind::Opaque(version) => write_varint(version.into(), out),
             Kind::Option(inner) | Kind::Seq(inner) => inner.digest(out),
             Kind::Map { key, value } => {
                 key.digest(out)?;
@@ -204,6 +208,8 @@ pub enum Kind<'a> {
         /// The second of each pair.
         value: Schema<'a>,
     },
+    /// Bytes that only their type reads, of this version.
+    Opaque(u32),
     /// A value or none.
     Option(Schema<'a>),
     /// Any number of elements.
@@ -231,6 +237,7 @@ impl<'a> Kind<'a> {
             TUPLE => Self::Tuple(Members::read(*body, false)?),
             STRUCT => Self::Struct(Members::read(*body, true)?),
             ENUM => Self::Enum(Members::read(*body, true)?),
+            OPAQUE => Self::Opaque(body.varint_u32()?),
             _ => return Err(reader.fault(Fault::Range)),
         })
     }
@@ -242,6 +249,7 @@ impl<'a> Kind<'a> {
             Self::Enum(_) => "enum",
             Self::Leaf(leaf) => leaf.word(),
             Self::Map { .. } => "map",
+            Self::Opaque(_) => "opaque",
             Self::Option(_) => "option",
             Self::Seq(_) => "sequence",
             Self::Struct(_) => "struct",
@@ -255,6 +263,7 @@ impl<'a> Kind<'a> {
             Self::Enum(_) => ENUM,
             Self::Leaf(leaf) => leaf.code(),
             Self::Map { .. } => MAP,
+            Self::Opaque(_) => OPAQUE,
             Self::Option(_) => OPTION,
             Self::Seq(_) => SEQ,
             Self::Struct(_) => STRUCT,
@@ -355,5 +364,6 @@ pub(super) const ARRAY: u8 = 0x23;
 pub(super) const TUPLE: u8 = 0x24;
 pub(super) const STRUCT: u8 = 0x25;
 pub(super) const ENUM: u8 = 0x26;
+pub(super) const OPAQUE: u8 = 0x27;
 pub(super) const NAME: u8 = 0x30;
 pub(super) const LIMIT: u8 = 0x31;

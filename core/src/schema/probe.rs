@@ -150,7 +150,7 @@ impl<'s> Inquiry<'s> {
     /// variant is never read.
     fn variants(&mut self, schema: Schema<'s>) {
         match schema.kind() {
-            Kind::Leaf(_) => {}
+            Kind::Leaf(_) | Kind::Opaque(_) => {}
             Kind::Option(inner) | Kind::Seq(inner) | Kind::Array { element: inner, .. } => {
                 self.variants(inner);
             }

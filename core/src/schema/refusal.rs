@@ -55,8 +55,29 @@ pub enum Refusal {
     UnknownField,
     /// The type has no such variant.
     UnknownVariant,
+    /// The bytes of a type without a schema are of a version that it does not read.
+    Version {
+        /// The stored version.
+        stored: u32,
+        /// Those that the type reads, in words.
+        #[cfg(feature = "alloc")]
+        wanted: String,
+    },
     /// The type's own `Deserialize` says no, in its words where they can be kept.
     Value(#[cfg(feature = "alloc")] String),
+}
+
+impl Refusal {
+    /// States that the stored version is none of those wanted.
+    pub(super) fn version(stored: u32, wanted: impl fmt::Display) -> Self {
+        #[cfg(not(feature = "alloc"))]
+        let _ = wanted;
+        Self::Version {
+            stored,
+            #[cfg(feature = "alloc")]
+            wanted: wanted.to_string(),
+        }
+    }
 }
 
 impl DecodeError {
@@ -68,6 +89,22 @@ impl DecodeError {
     /// States that the type's own `Deserialize` says no to sound bytes, at `offset`.
     pub(crate) fn of_type(offset: u64) -> Self {
         Self { offset, ..Self::value(format_args!("the type does not accept the value")) }
+    }
+
+    /// Says that the version `stored` is not what the type expects.
+    pub(super) fn of_version(self, stored: u32) -> Self {
+        match self.refusal {
+            Refusal::Unexpected {
+                #[cfg(feature = "alloc")]
+                wanted,
+                ..
+            } => Self::of(Refusal::Version {
+                stored,
+                #[cfg(feature = "alloc")]
+                wanted,
+            }),
+            refusal => Self { refusal, ..self },
+        }
     }
 
     /// Says that what is stored as `stored` is not what the type wants.
@@ -136,6 +173,16 @@ impl fmt::Display for Refusal {
             Self::UnknownField => f.write_str("the type denies fields it does not know"),
             Self::UnknownVariant => {
                 f.write_str("the type has no such variant, keep it or give one serde(alias)")
+            }
+            #[cfg(feature = "alloc")]
+            Self::Version { stored, wanted } => write!(
+                f,
+                "version {stored} is stored, wanted {wanted}: keep a migration from it, or use a \
+                 program that has one"
+            ),
+            #[cfg(not(feature = "alloc"))]
+            Self::Version { stored } => {
+                write!(f, "version {stored} is stored, keep a migration from it")
             }
             #[cfg(feature = "alloc")]
             Self::Value(words) => f.write_str(words),

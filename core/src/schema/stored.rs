@@ -2,7 +2,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt::{self, Display};
 
-use super::node::{ARRAY, ENUM, LIMIT, MAP, NAME, OPTION, SEQ, STRUCT, TUPLE};
+use super::node::{ARRAY, ENUM, LIMIT, MAP, NAME, OPAQUE, OPTION, SEQ, STRUCT, TUPLE};
 use super::{Leaf, Schema, StaticSchema, Unsupported};
 use crate::codec::{write_bytes, write_varint};
 use crate::error::Malformed;
@@ -55,6 +55,13 @@ impl StoredSchema {
     /// Makes the schema of pairs.
     pub fn map(key: &Self, value: &Self) -> Result<Self, Malformed> {
         Self::composite(MAP, &[&*key.bytes, &*value.bytes].concat())
+    }
+
+    /// Makes the schema of bytes that only their type reads, of this version.
+    pub fn opaque(version: u32) -> Result<Self, Malformed> {
+        let mut body = Vec::new();
+        let Ok(()) = write_varint(version.into(), &mut body);
+        Self::composite(OPAQUE, &body)
     }
 
     /// Makes the schema of elements told by their place.

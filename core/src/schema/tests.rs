@@ -2,6 +2,7 @@
 #![allow(clippy::indexing_slicing, dead_code)]
 
 mod evolution;
+mod opaque;
 
 use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};

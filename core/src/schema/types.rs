@@ -147,6 +147,7 @@ fn support(
             support(val, noted + 1, place)
         }
         DataModelType::Tuple(_) => support_shape(as_shape(ty), noted, place),
+        DataModelType::Struct { .. } if emit::opaque(ty).is_some() => Ok(()),
         DataModelType::Struct { name, data } => support_shape(data, noted, name),
         DataModelType::Enum { variants, .. } if variants.len() > SCHEMA_MEMBERS_MAX => {
             refuse(Unportable::Wide)

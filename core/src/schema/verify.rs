@@ -1,5 +1,5 @@
 use super::Leaf;
-use super::node::{ARRAY, ENUM, LIMIT, MAP, NAME, OPTION, SEQ, STRUCT, TUPLE, skip_node};
+use super::node::{ARRAY, ENUM, LIMIT, MAP, NAME, OPAQUE, OPTION, SEQ, STRUCT, TUPLE, skip_node};
 use crate::codec::Reader;
 use crate::error::{Fault, Malformed};
 use crate::schema::{SCHEMA_DEPTH_MAX, SCHEMA_MEMBERS_MAX};
@@ -37,6 +37,10 @@ pub(super) fn verify(reader: &mut Reader<'_>, depth: usize) -> Result<bool, Malf
         SEQ | MAP | ARRAY => verify_repeated(code, &mut body, depth)?,
         TUPLE => verify_members(&mut body, depth, false)?,
         STRUCT => verify_members(&mut body, depth, true)?,
+        OPAQUE => {
+            body.varint_u32()?;
+            true
+        }
         ENUM => {
             verify_members(&mut body, depth, true)?;
             true

@@ -2,7 +2,9 @@ use core::error::Error;
 use core::fmt;
 
 use super::leaf::tag;
-use super::node::{ARRAY, ENUM, MAP, OPTION, SEQ, STRUCT, TUPLE, skip_node, skip_notes, sound};
+use super::node::{
+    ARRAY, ENUM, MAP, OPAQUE, OPTION, SEQ, STRUCT, TUPLE, skip_node, skip_notes, sound,
+};
 use super::{Leaf, Path, Schema};
 use crate::codec::{Encoding, Reader};
 use crate::error::{Fault, Malformed};
@@ -179,6 +181,10 @@ impl<'a> Walk<'_, 'a> {
                 for _ in 0..sound(body.varint_u64()) {
                     self.member(&mut body)?;
                 }
+                Ok(())
+            }
+            OPAQUE => {
+                self.reader.bytes()?;
                 Ok(())
             }
             ENUM => {

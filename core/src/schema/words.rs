@@ -10,6 +10,7 @@ impl Display for Schema<'_> {
         }
         match self.kind() {
             Kind::Leaf(leaf) => f.write_str(leaf.word()),
+            Kind::Opaque(version) => write!(f, "opaque version {version}"),
             Kind::Option(inner) => wrap(f, "Option<", &[inner], ">"),
             Kind::Seq(element) => wrap(f, "[", &[element], "]"),
             Kind::Map { key, value } => wrap(f, "Map<", &[key, value], ">"),

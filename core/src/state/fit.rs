@@ -161,3 +161,44 @@ impl fmt::Write for Beginning {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+
+    use serde::{Deserialize, Serialize};
+
+    use super::*;
+    use crate::schema::{Migration, Opaque, Versioned};
+    use crate::state::{Descriptor, Kind};
+
+    #[derive(Clone, Deserialize, Serialize)]
+    struct Tree<const VERSION: u32>;
+
+    impl Versioned for Tree<1> {
+        const NAME: &'static str = "Tree";
+        const VERSION: u32 = 1;
+    }
+
+    impl Versioned for Tree<300> {
+        const NAME: &'static str = "Tree";
+        const VERSION: u32 = 300;
+        const MIGRATIONS: &'static [(u32, Migration<Self>)] =
+            &[(2, |_| Ok(Self)), (3, |_| Ok(Self))];
+    }
+
+    #[test]
+    fn a_version_that_is_not_read_is_told_with_those_that_are() {
+        let (key, value) = (StoredSchema::of::<u64>(), StoredSchema::of::<Opaque<Tree<1>>>());
+        let (key, value) = (key.expect("a schema"), value.expect("a schema"));
+        let stored = Schemas { key: key.view(), field: None, value: value.view() };
+        let own = Descriptor::<u64, Opaque<Tree<300>>>::new("trees").describe(Kind::Value);
+        let mismatch = own.expect("a state").fit(&stored).expect_err("another version");
+        assert_eq!(
+            mismatch.to_string(),
+            "its values do not evolve: version 1 is stored, wanted Tree of version 300 or 3 or 2: \
+             keep a migration from it, or use a program that has one; stored is Tree opaque \
+             version 1, the type is Tree opaque version 300"
+        );
+    }
+}

@@ -15,6 +15,7 @@ pub mod map_fields;
 pub mod numbers;
 pub mod shapes;
 pub mod variants;
+pub mod versions;
 
 mod erased;
 mod job;
@@ -119,6 +120,17 @@ macro_rules! evolution {
                 an_internally_tagged_enum_declines_the_checkpoint,
                 a_field_with_a_format_of_its_own_declines_the_checkpoint,
                 a_type_that_is_written_as_another_declines_the_checkpoint;
+            versions:
+                a_type_without_a_schema_is_restored,
+                an_older_version_is_migrated,
+                an_older_version_inside_a_struct_is_migrated,
+                each_older_version_is_migrated_by_its_own_function,
+                a_version_without_a_migration_is_refused,
+                a_newer_version_is_refused,
+                a_migration_that_fails_is_refused,
+                a_type_loses_its_schema,
+                a_type_gets_a_schema,
+                what_nests_too_deep_declines_the_checkpoint;
             keys:
                 keys_that_become_wider_stay_in_their_groups,
                 keys_that_become_wider_and_signed_stay_in_their_groups,
@@ -392,15 +404,16 @@ fn at<'k>(key: u64) -> At<'k, u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{attributes, fields, numbers, shapes, variants};
+    use super::{attributes, fields, numbers, shapes, variants, versions};
 
     const DOCUMENT: &str = include_str!("../../../docs/evolution.md");
-    const PAIRS: [(&str, &[(&str, &str)]); 5] = [
+    const PAIRS: [(&str, &[(&str, &str)]); 6] = [
         ("attributes", attributes::PAIRS),
         ("fields", fields::PAIRS),
         ("numbers", numbers::PAIRS),
         ("shapes", shapes::PAIRS),
         ("variants", variants::PAIRS),
+        ("versions", versions::PAIRS),
     ];
     const KEYS: [(&str, &str); 2] = [
         ("keys", include_str!("evolution/keys.rs")),
