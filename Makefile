@@ -3,6 +3,7 @@
 CARGO ?= cargo
 SEEDS ?= 20000
 SECONDS ?= 60
+TARGETS ?= evolving manifest snapshot walker
 KILLS ?= 1000
 
 .PHONY: help test quick tools format lint core tests docs sim smoke planted planted-table kill bench fuzz corpus
@@ -69,14 +70,14 @@ FUZZ_FLAGS = --cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverag
 	-Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
 	-Cllvm-args=-sanitizer-coverage-trace-compares -Ccodegen-units=1 -Cdebug-assertions -Coverflow-checks
 
-fuzz: ## Fuzz each target for SECONDS (60)
+fuzz: ## Fuzz each of TARGETS (all) for SECONDS (60)
 	cd fuzz && RUSTFLAGS="$(FUZZ_FLAGS)" $(CARGO) build --release --target-dir target --target $(HOST)
 	mkdir -p fuzz/artifacts fuzz/target/found
-	for target in manifest snapshot; do mkdir -p fuzz/target/found/$$target && \
+	for target in $(TARGETS); do mkdir -p fuzz/target/found/$$target && \
 		fuzz/target/$(HOST)/release/$$target -max_total_time=$(SECONDS) -dict=fuzz/dictionary \
 		-rss_limit_mb=1024 -malloc_limit_mb=64 -timeout=5 -max_len=65536 -print_final_stats=1 \
 		-artifact_prefix=fuzz/artifacts/$$target- \
 		fuzz/target/found/$$target fuzz/corpus/$$target || exit 1; done
 
-corpus: ## Write the files of a real checkpoint into the corpus of the fuzz targets
+corpus: ## Write the files of a real checkpoint, and values with schemas, into the corpus of the fuzz targets
 	$(CARGO) run -p holdwater-damage --example corpus

@@ -13,3 +13,4 @@ pub mod hostile;
 pub mod job;
 pub mod reseal;
 pub mod restore;
+pub mod schemas;

@@ -1,0 +1,19 @@
+//! Any bytes as a schema and a value of it, which is walked.
+
+#![no_main]
+
+use std::alloc::System;
+
+use holdwater_damage::schemas;
+use libfuzzer_sys::fuzz_target;
+use peakmem_alloc::{INSTRUMENTED_SYSTEM, PeakMemAlloc, PeakMemAllocTrait};
+
+#[global_allocator]
+static MEMORY: &PeakMemAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+fuzz_target!(|data: &[u8]| {
+    MEMORY.reset_peak_memory();
+    let most = schemas::walker(data);
+    let peak = MEMORY.get_peak_memory();
+    assert!(peak <= most, "{peak} bytes of memory for {} bytes: {most} are granted", data.len());
+});
