@@ -41,7 +41,9 @@ impl Expiry {
 }
 
 /// The highest stamp that is expired at some moment: one comparison tells live from expired.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+///
+/// A higher one includes more; the lowest, which is the default, includes nothing.
+#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Cutoff(Option<i64>);
 
 impl Cutoff {

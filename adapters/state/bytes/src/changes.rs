@@ -6,8 +6,11 @@ use alloc::vec::Vec;
 use holdwater::state::Cut;
 
 /// When each row changed last, in freezes, as far back as a delta may ask.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Changes {
+    /// How many bytes of rows may be held, and are.
+    bytes_max: usize,
+    bytes: usize,
     /// How many freezes there were.
     now: u64,
     changed: BTreeMap<Vec<u8>, u64>,
@@ -23,11 +26,28 @@ struct Freeze {
 }
 
 impl Changes {
+    /// Knows of no freeze, and will hold up to so many bytes.
+    pub(crate) const fn new(bytes_max: usize) -> Self {
+        Self { bytes_max, bytes: 0, now: 0, changed: BTreeMap::new(), freezes: Vec::new() }
+    }
+
     /// Takes note that a row changed, or is gone.
     pub(crate) fn touch(&mut self, row: &[u8]) {
         // Before the first freeze nothing can be asked for.
-        if !self.freezes.is_empty() {
-            self.changed.insert(row.into(), self.now);
+        if self.freezes.is_empty() {
+            return;
+        }
+        match self.changed.get_mut(row) {
+            Some(at) => *at = self.now,
+            None => {
+                self.bytes += row.len() + ENTRY_BYTES;
+                self.changed.insert(row.into(), self.now);
+            }
+        }
+        if self.bytes > self.bytes_max {
+            // Without a freeze there is no base: the next checkpoint is a full one.
+            self.freezes.clear();
+            self.forget();
         }
     }
 
@@ -77,8 +97,12 @@ impl Changes {
             Some(first) => self.changed.retain(|_, at| *at > first.at),
             None => self.changed.clear(),
         }
+        self.bytes = self.changed.keys().map(|row| row.len() + ENTRY_BYTES).sum();
     }
 }
+
+/// What a row takes in the tree beside its bytes, about.
+const ENTRY_BYTES: usize = 48;
 
 #[cfg(test)]
 mod tests {
@@ -90,7 +114,7 @@ mod tests {
 
     #[test]
     fn changes_that_no_delta_can_ask_for_are_forgotten() {
-        let mut changes = Changes::default();
+        let mut changes = Changes::new(usize::MAX);
         changes.touch(b"before the first freeze");
         assert!(changes.changed.is_empty());
         changes.freeze(&cut(1, None));
@@ -109,7 +133,7 @@ mod tests {
 
     #[test]
     fn changes_are_kept_for_a_checkpoint_that_may_still_complete() {
-        let mut changes = Changes::default();
+        let mut changes = Changes::new(usize::MAX);
         changes.freeze(&cut(1, None));
         changes.touch(b"a");
         changes.freeze(&cut(2, None));
@@ -121,8 +145,24 @@ mod tests {
     }
 
     #[test]
+    fn more_changes_than_may_be_held_are_forgotten_with_their_base() {
+        let mut changes = Changes::new(2 * (ENTRY_BYTES + 1));
+        changes.loaded(1);
+        changes.touch(b"a");
+        changes.touch(b"b");
+        changes.touch(b"a");
+        assert_eq!(changes.changed.len(), 2);
+        changes.touch(b"c");
+        assert_eq!((changes.changed.len(), changes.bytes), (0, 0));
+        assert_eq!(changes.freeze(&cut(2, Some(1))), None);
+        changes.completed(2);
+        changes.touch(b"d");
+        assert_eq!(changes.freeze(&cut(3, Some(2))), Some(BTreeSet::from([b"d".to_vec()])));
+    }
+
+    #[test]
     fn without_a_checkpoint_that_may_complete_nothing_is_kept() {
-        let mut changes = Changes::default();
+        let mut changes = Changes::new(usize::MAX);
         changes.freeze(&cut(1, None));
         changes.touch(b"a");
         changes.aborted(1);

@@ -46,7 +46,7 @@ impl<R: ByteRows> FrozenRows<R> {
     fn has_live(&self, group: KeyGroup) -> Result<bool, SaveError<BytesError<R::Error>>> {
         let prefix = layout::group(group);
         if self.cutoff.is_none() {
-            return Ok(self.rows.last(&prefix, |_, _| ()).map_err(store)?.is_some());
+            return self.rows.any(&prefix).map_err(store);
         }
         let mut found = Ok(false);
         let scanned = self.rows.scan(&prefix, |_, value| {

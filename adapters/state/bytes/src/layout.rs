@@ -18,7 +18,7 @@ use alloc::borrow::Cow;
 use alloc::vec::Vec;
 use core::convert::Infallible;
 
-use holdwater::codec::{EncodeError, Reader, decode, encode};
+use holdwater::codec::{EncodeError, Encoding, Reader, decode, encode};
 use holdwater::error::Malformed;
 use holdwater::key::{At, Key, KeyGroup};
 use holdwater::schema::{Budget, Data, DecodeError, Schema, StoredSchema, walk};
@@ -29,7 +29,7 @@ use crate::arrangement::{Arrangement, Portable};
 
 /// The shape of the rows of one state.
 #[derive(Clone, Debug)]
-pub(crate) struct Layout {
+pub struct Layout {
     pub(crate) description: Description,
     /// The schema of keys: it tells where a key ends.
     key: StoredSchema,
@@ -56,6 +56,20 @@ impl Layout {
             TypeSchema::Stored(schema) => schema.clone(),
         };
         Self { description, key, portable }
+    }
+
+    /// Returns name, kind and types of the state.
+    pub const fn description(&self) -> &Description {
+        &self.description
+    }
+
+    /// Returns the length of what the rows of each key begin with, if it is the same for all.
+    ///
+    /// The rows of timers begin with their time.
+    pub fn prefix_len(&self) -> Option<usize> {
+        let is_timer = self.description.kind.rows() == Kind::Timers;
+        let key = self.key.view().fixed_len().filter(|_| !is_timer)?;
+        (self.description.encoding == Encoding::Fixed).then_some(GROUP_LEN + key)
     }
 
     /// Appends a value in the encoding of the state.
@@ -122,7 +136,7 @@ impl Layout {
     }
 
     /// Reads the stamp of a value that expires: it stands in front.
-    pub(crate) fn stamp(&self, value: &[u8]) -> Result<i64, Malformed> {
+    pub fn stamp(&self, value: &[u8]) -> Result<i64, Malformed> {
         decode(self.description.encoding, &mut Reader::new(value))
     }
 
@@ -183,6 +197,6 @@ const fn unordered(time: u64) -> i64 {
 }
 
 /// The length of a group in front of a row.
-pub(crate) const GROUP_LEN: usize = 2;
+pub const GROUP_LEN: usize = 2;
 /// The length of a rank at the end of one.
 pub(crate) const RANK_LEN: usize = 8;

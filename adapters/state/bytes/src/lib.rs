@@ -23,11 +23,12 @@ mod value;
 pub use arrangement::{AsEncoded, InOrder};
 pub use error::BytesError;
 pub use frozen::FrozenRows;
+pub use layout::{GROUP_LEN, Layout};
 pub use list::Item;
 pub use map::Field;
 pub use ordered::{Ordered, OrderedRows, OrderedTable};
 pub use rows::Rows;
-pub use store::{ByteRows, ByteStore, ByteTable};
+pub use store::{ByteRows, ByteStore, ByteTable, behind};
 pub use timers::Time;
 pub use value::One;
 
@@ -38,7 +39,6 @@ use holdwater::schema::Data;
 use holdwater::state::{Backend, Description, Descriptor, Kind, Name, TimeDomain};
 
 use crate::arrangement::{Arrangement, Portable};
-use crate::layout::Layout;
 
 /// Holds each state as rows of bytes in a table of `S`.
 #[derive(Clone, Debug)]
@@ -46,6 +46,7 @@ pub struct Bytes<S> {
     store: S,
     groups: KeyGroups,
     opened: Vec<Name>,
+    changes_bytes_max: usize,
 }
 
 impl Bytes<Ordered> {
@@ -58,7 +59,20 @@ impl Bytes<Ordered> {
 impl<S> Bytes<S> {
     /// Holds the state of `groups` in `store`.
     pub const fn new(store: S, groups: KeyGroups) -> Self {
-        Self { store, groups, opened: Vec::new() }
+        Self { store, groups, opened: Vec::new(), changes_bytes_max: usize::MAX }
+    }
+
+    /// Lets each state hold up to so many bytes of what changed since its last checkpoint; beyond
+    /// that it forgets, and its next checkpoint is a full one.
+    ///
+    /// # Panics
+    ///
+    /// If a state is open.
+    #[must_use]
+    pub fn with_changes_bytes_max(mut self, bytes: usize) -> Self {
+        assert!(self.opened.is_empty(), "a store is set up before states are opened");
+        self.changes_bytes_max = bytes;
+        self
     }
 }
 
@@ -79,9 +93,10 @@ impl<S: ByteStore> Bytes<S> {
         if self.opened.contains(&description.name) {
             return Err(BytesError::Opened);
         }
-        let table = self.store.open(description.name.as_str()).map_err(BytesError::Store)?;
-        self.opened.push(description.name);
-        Ok(Rows::new(table, Layout::new(description, portable), self.groups))
+        let layout = Layout::new(description, portable);
+        let table = self.store.open(&layout).map_err(BytesError::Store)?;
+        self.opened.push(layout.description().name);
+        Ok(Rows::new(table, layout, self.groups, self.changes_bytes_max))
     }
 }
 

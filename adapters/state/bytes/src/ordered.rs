@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::convert::Infallible;
 use core::ops::{Bound, ControlFlow};
 
-use crate::{ByteRows, ByteStore, ByteTable};
+use crate::{ByteRows, ByteStore, ByteTable, Layout};
 
 /// A store in memory: a tree for each state.
 #[derive(Clone, Copy, Debug, Default)]
@@ -29,7 +29,7 @@ impl ByteStore for Ordered {
     type Error = Infallible;
     type Table = OrderedTable;
 
-    fn open(&mut self, _: &str) -> Result<OrderedTable, Infallible> {
+    fn open(&mut self, _: &Layout) -> Result<OrderedTable, Infallible> {
         Ok(OrderedTable::default())
     }
 }

@@ -47,8 +47,8 @@ pub trait Content: Sized + 'static {
 }
 
 impl<T: ByteTable, K: Key, C> Rows<T, K, C> {
-    pub(crate) fn new(table: T, layout: Layout, groups: KeyGroups) -> Self {
-        let (changes, search) = (Changes::default(), Search::default());
+    pub(crate) fn new(table: T, layout: Layout, groups: KeyGroups, changes_max: usize) -> Self {
+        let (changes, search) = (Changes::new(changes_max), Search::default());
         Self { table, layout, groups, changes, keys: 0, search, types: PhantomData }
     }
 
@@ -69,7 +69,7 @@ impl<T: ByteTable, K: Key, C> Rows<T, K, C> {
 
     /// Returns whether there is a row that begins so.
     pub(crate) fn has(&self, prefix: &[u8]) -> Result<bool, BytesError<T::Error>> {
-        Ok(self.table.last(prefix, |_, _| ()).map_err(BytesError::Store)?.is_some())
+        self.table.any(prefix).map_err(BytesError::Store)
     }
 
     /// Returns the last row that begins so, taken apart by `read`.
@@ -115,6 +115,17 @@ impl<T: ByteTable, K: Key, C> Rows<T, K, C> {
         let scanned = self.table.scan(prefix, |row, _| {
             rows.push(row.into());
             ControlFlow::Continue(())
+        });
+        scanned.map_err(BytesError::Store)?;
+        Ok(rows)
+    }
+
+    /// Returns the first rows of all, up to so many.
+    fn some(&self, rows_max: usize) -> Result<Vec<Vec<u8>>, BytesError<T::Error>> {
+        let mut rows = Vec::new();
+        let scanned = self.table.scan(&[], |row, _| {
+            rows.push(row.to_vec());
+            if rows.len() < rows_max { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         });
         scanned.map_err(BytesError::Store)?;
         Ok(rows)
@@ -270,13 +281,20 @@ impl<T: ByteTable, K: Key, C: Content> State for Rows<T, K, C> {
     }
 
     fn clear(&mut self) -> Result<(), Self::Error> {
-        self.all(&[])?.iter().try_for_each(|row| self.delete_row(row))?;
-        self.keys = 0;
-        Ok(())
+        // A few at a time: there may be more than memory holds.
+        loop {
+            let rows = self.some(ROWS_PER_STEP)?;
+            rows.iter().try_for_each(|row| self.delete_row(row))?;
+            if rows.len() < ROWS_PER_STEP {
+                self.keys = 0;
+                return Ok(());
+            }
+        }
     }
 
     fn sweep(&mut self, now: i64, steps: usize) -> Result<usize, Self::Error> {
         let Some(expiry) = self.layout.description.expiry() else { return Ok(0) };
+        self.table.expire(expiry.cutoff(now));
         let mut done = 0;
         while done < steps && self.search.passes.is_under_way(now) {
             self.expire(expiry, now)?;

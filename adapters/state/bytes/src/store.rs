@@ -4,6 +4,9 @@ use alloc::vec::Vec;
 use core::ops::{Bound, ControlFlow};
 
 use holdwater::error::StateError;
+use holdwater::state::Cutoff;
+
+use crate::Layout;
 
 /// Opens one ordered table of byte rows for each state.
 pub trait ByteStore {
@@ -12,8 +15,8 @@ pub trait ByteStore {
     /// The rows of one state.
     type Table: ByteTable<Error = Self::Error>;
 
-    /// Opens the table of the state `name`, empty.
-    fn open(&mut self, name: &str) -> Result<Self::Table, Self::Error>;
+    /// Opens the table of a state whose rows lie as `layout` says.
+    fn open(&mut self, layout: &Layout) -> Result<Self::Table, Self::Error>;
 }
 
 /// Rows of bytes in the order of their keys, to be read.
@@ -59,6 +62,11 @@ pub trait ByteRows {
         Ok(last)
     }
 
+    /// Returns whether there is a row whose key begins with `prefix`.
+    fn any(&self, prefix: &[u8]) -> Result<bool, Self::Error> {
+        Ok(self.last(prefix, |_, _| ())?.is_some())
+    }
+
     /// Shows the rows whose key begins with `prefix` to `visit`, in order.
     fn scan(
         &self,
@@ -83,12 +91,18 @@ pub trait ByteTable: ByteRows {
     /// Returns the rows as they are now. Its cost does not depend on how many there are.
     fn freeze(&mut self) -> Result<Self::Frozen, Self::Error>;
 
+    /// Takes note that rows whose stamp ([`Layout::stamp`]) `cutoff` includes have expired: the
+    /// table may drop them at any time, but not out of what was frozen before.
+    fn expire(&mut self, cutoff: Cutoff) {
+        let _ = cutoff;
+    }
+
     /// Returns how many bytes the rows take, copies held for what was frozen included.
     fn bytes(&self) -> u64;
 }
 
 /// Returns where the rows end whose keys begin with `prefix`.
-pub(crate) fn behind(prefix: &[u8]) -> Bound<Vec<u8>> {
+pub fn behind(prefix: &[u8]) -> Bound<Vec<u8>> {
     let mut end = prefix.to_vec();
     // The first key behind all that begin so: the last byte that can grow is one higher.
     while end.pop_if(|byte| *byte == u8::MAX).is_some() {}

@@ -36,7 +36,7 @@ impl<T: ByteTable, K: Key, V: Data> Value<K, V> for Rows<T, K, One<V>> {
 
     fn put(&mut self, at: At<'_, K>, value: V) -> Result<(), BytesError<T::Error>> {
         let row = self.prefix(at)?;
-        let new = !self.has(&row)?;
+        let new = self.read(&row, |_| Ok(()))?.is_none();
         self.write(&row, &value, new)
     }
 

@@ -13,13 +13,13 @@ use holdwater::state::{
     Backend, Cut, Descriptor, List, Map, OrderedMap, State, TimeDomain, Timers, Value,
 };
 use holdwater_bytes::{
-    ByteRows, ByteStore, ByteTable, Bytes, BytesError, Ordered, OrderedRows, OrderedTable,
+    ByteRows, ByteStore, ByteTable, Bytes, BytesError, Layout, OrderedRows, OrderedTable,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
 
 fn table() -> OrderedTable {
-    Ordered.open("table").unwrap()
+    OrderedTable::default()
 }
 
 fn scan(rows: &impl ByteRows, prefix: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
@@ -247,7 +247,7 @@ impl ByteStore for Failing {
     type Error = Failed;
     type Table = FailingTable;
 
-    fn open(&mut self, _: &str) -> Result<FailingTable, Failed> {
+    fn open(&mut self, _: &Layout) -> Result<FailingTable, Failed> {
         Ok(FailingTable { rows: OrderedTable::default(), medium: self.0.clone() })
     }
 }
