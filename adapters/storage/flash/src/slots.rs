@@ -72,6 +72,7 @@ impl<'o, F: NorFlash, const P: usize> Slots<'o, F, P> {
     ///
     /// [`SlotError::NoneIntact`] if there are some, but all are damaged: to begin anew, call
     /// [`forget`](Self::forget).
+    #[inline(never)]
     pub fn restore<S: States>(
         &mut self,
         states: &mut S,
@@ -113,6 +114,7 @@ impl<'o, F: NorFlash, const P: usize> Slots<'o, F, P> {
     ///
     /// Freezes one state after the other; nothing else may run meanwhile. `now` and `watermark`, in
     /// milliseconds since 1970 UTC, tell what has expired. Returns the number of the snapshot.
+    #[inline(never)]
     pub fn save<S: States>(
         &mut self,
         states: &mut S,

@@ -245,6 +245,8 @@ struct LoadParts<'w, R, C> {
 impl<R: ReadAt, C: Checksum, E: StateError> Visitor<E> for LoadParts<'_, R, C> {
     type Stop = LoadStatesError<R::Error, E>;
 
+    // What each state takes of the stack is not added up.
+    #[inline(never)]
     fn state<S: State<Error = E>>(&mut self, state: &mut S) -> Result<(), Self::Stop> {
         let FileHeader { epoch, checkpoint, .. } = self.header;
         let name = state.description().name;

@@ -34,9 +34,9 @@ where
         .map_err(WriteError::Output)?;
     states.each(&mut WriteEntries { writer: &mut writer }).map_err(WriteError::Output)?;
     let cut = Cut { base: None, ..*cut };
-    let mut save = SaveParts { writer, cut, parts, used: 0, state: 0 };
+    let mut save = SaveParts { writer: &mut writer, cut, parts, used: 0, state: 0 };
     states.each(&mut save)?;
-    let SaveParts { writer, parts, used, .. } = save;
+    let SaveParts { parts, used, .. } = save;
     Ok(writer.finish(parts.get(..used).unwrap_or_default()).map_err(WriteError::Output)?)
 }
 
@@ -103,17 +103,19 @@ impl<W: Write, C: Checksum, E: StateError> Visitor<E> for WriteEntries<'_, '_, W
 }
 
 /// Freezes each state and writes its parts; only one state is frozen at a time.
-struct SaveParts<'b, 'p, W: Write, C> {
-    writer: SnapshotWriter<'b, W, C>,
+struct SaveParts<'s, 'b, 'p, W: Write, C> {
+    writer: &'s mut SnapshotWriter<'b, W, C>,
     cut: Cut,
     parts: &'p mut [PartEntry],
     used: usize,
     state: u16,
 }
 
-impl<W: Write, C: Checksum, E: StateError> Visitor<E> for SaveParts<'_, '_, W, C> {
+impl<W: Write, C: Checksum, E: StateError> Visitor<E> for SaveParts<'_, '_, '_, W, C> {
     type Stop = SaveStatesError<W::Error, E>;
 
+    // The stack holds the copy of one state at a time.
+    #[inline(never)]
     fn state<S: State<Error = E>>(&mut self, state: &mut S) -> Result<(), Self::Stop> {
         let room = self.parts.len();
         let frozen = state.freeze(&self.cut).map_err(WriteError::State)?;
