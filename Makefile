@@ -7,7 +7,7 @@ TARGETS ?= evolving manifest snapshot walker
 KILLS ?= 1000
 
 .PHONY: help test quick tools libclang format lint core tests docs sim smoke planted planted-table \
-	kill bench fuzz corpus
+	bare-metal kill bench fuzz corpus
 .NOTPARALLEL:
 
 help: ## List the targets
@@ -16,7 +16,7 @@ help: ## List the targets
 # In the order in which failing is cheapest. RocksDB is compiled once, in minutes: every target below
 # builds it with the same flags.
 test: FEATURES = --features rocksdb
-test: tools libclang format core lint docs tests smoke planted ## Run everything that a change must pass
+test: tools libclang format core lint docs tests smoke planted bare-metal ## Run everything that a change must pass
 
 quick: tools format lint tests ## Run what is worth running before every commit, without RocksDB
 
@@ -37,6 +37,7 @@ libclang:
 
 format: ## Check the formatting
 	$(CARGO) fmt --all --check
+	$(CARGO) fmt --check --manifest-path tests/bare-metal/Cargo.toml
 
 lint: ## Check every target with clippy, warnings denied
 	$(CARGO) clippy --workspace --all-targets $(FEATURES) -- -D warnings
@@ -69,6 +70,15 @@ planted-table: ## Write docs/planted-bugs.md: how each planted bug is found
 	RUSTFLAGS="--cfg holdwater_planted" $(CARGO) run --release -p holdwater-sim \
 		--target-dir "$${CARGO_TARGET_DIR:-target}/planted" -- --planted all \
 		--table docs/planted-bugs.md
+
+# A workspace of its own: compilers that are older build it, with older versions of libraries.
+METAL = --manifest-path tests/bare-metal/Cargo.toml --target-dir "$${CARGO_TARGET_DIR:-target}/bare-metal"
+
+bare-metal: ## Run a firmware in an emulator, and cut its power
+	$(CARGO) clippy $(METAL) -- -D warnings
+	tests/bare-metal/install qemu-system-arm:qemu-system-arm
+	firmware=$$(tests/bare-metal/build thumbv7m-none-eabi firmware --features firmware) && \
+		$(CARGO) run $(METAL) --bin emulate -- "$$firmware"
 
 kill: ## Kill and resume the main job KILLS times (1000)
 	HOLDWATER_KILLS=$(KILLS) $(CARGO) test --release -p holdwater-system --test kill --test windows kill -- --nocapture
