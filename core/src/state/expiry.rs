@@ -33,10 +33,10 @@ impl Expiry {
         Cutoff(now.checked_sub(self.duration_ms))
     }
 
-    /// Returns when what has this stamp expires; the highest time, if that is never.
+    /// Returns when what has this stamp expires, if ever.
     #[inline]
-    pub const fn deadline(self, stamp: i64) -> i64 {
-        stamp.saturating_add(self.duration_ms)
+    pub const fn deadline(self, stamp: i64) -> Option<i64> {
+        stamp.checked_add(self.duration_ms)
     }
 }
 
@@ -108,6 +108,11 @@ pub struct Stamped {
 }
 
 impl Stamped {
+    /// Says when rows expire that are copied as bytes: nobody asks for the stamp of a value.
+    pub const fn unread(expiry: Expiry) -> Self {
+        Self { expiry, stamp: |_| panic!("rows that are copied as bytes have no values") }
+    }
+
     /// Reads stamps with `stamp`.
     pub(crate) const fn new(expiry: Expiry, stamp: fn(&dyn Any) -> i64) -> Self {
         Self { expiry, stamp }
@@ -162,42 +167,43 @@ impl Judge {
 pub struct Passes {
     /// When the pass under way began.
     begun: Option<i64>,
-    /// When the next one is worth it; never after one at the end of time.
+    /// When the next one is worth it, if ever.
     due: Option<i64>,
     /// The earliest deadline that the pass under way has met.
-    met: i64,
+    met: Option<i64>,
 }
 
 impl Passes {
     /// Is due at any time.
     pub const fn new() -> Self {
-        Self { begun: None, due: Some(i64::MIN), met: i64::MAX }
+        Self { begun: None, due: Some(i64::MIN), met: None }
     }
 
     /// Returns whether a pass is under way at `now`, which it begins if one is due.
-    pub const fn is_under_way(&mut self, now: i64) -> bool {
-        if self.begun.is_none()
-            && let Some(due) = self.due
-            && due <= now
-        {
-            (self.begun, self.met) = (Some(now), i64::MAX);
+    pub fn is_under_way(&mut self, now: i64) -> bool {
+        if self.begun.is_none() && self.due.is_some_and(|due| due <= now) {
+            (self.begun, self.met) = (Some(now), None);
         }
         self.begun.is_some()
     }
 
     /// Takes note that something lives, and until when.
     #[inline]
-    pub fn meet(&mut self, deadline: i64) {
-        self.met = self.met.min(deadline);
+    pub fn meet(&mut self, deadline: Option<i64>) {
+        self.met = earlier(self.met, deadline);
     }
 
-    /// Ends the pass. What was written meanwhile, or will be, has the time at which it began as its
-    /// stamp, or a later one; what has not is found a pass later.
+    /// Ends the pass.
     pub fn end(&mut self, expiry: Expiry) {
-        if let Some(begun) = self.begun.take() {
-            let due = self.met.min(expiry.deadline(begun));
-            self.due = (begun < i64::MAX).then_some(due);
-        }
+        let Some(begun) = self.begun.take() else { return };
+        let due = match expiry.domain {
+            // Records may be late: a stamp tells nothing of when it was written.
+            TimeDomain::Event => begun.checked_add(1),
+            // What was not met was written since the pass began, or will be.
+            TimeDomain::Processing => earlier(self.met, expiry.deadline(begun)),
+        };
+        // After the end of time there is no other.
+        self.due = due.filter(|_| begun < i64::MAX);
     }
 }
 
@@ -205,6 +211,11 @@ impl Default for Passes {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// Returns the earlier of two times, one of which may be never.
+fn earlier(one: Option<i64>, other: Option<i64>) -> Option<i64> {
+    one.map_or(other, |one| Some(other.map_or(one, |other| one.min(other))))
 }
 
 #[cfg(test)]
@@ -221,7 +232,7 @@ mod tests {
         assert!(!expiry.cutoff(149).includes(50));
         assert!(expiry.cutoff(150).includes(50));
         assert!(expiry.cutoff(0).includes(-100));
-        assert_eq!(expiry.deadline(50), 150);
+        assert_eq!((expiry.deadline(50), expiry.deadline(i64::MAX)), (Some(150), None));
     }
 
     #[test]
@@ -241,8 +252,9 @@ mod tests {
     fn a_pass_is_due_when_something_may_have_expired() {
         let mut passes = Passes::new();
         assert!(passes.is_under_way(7));
-        passes.meet(60);
-        passes.meet(90);
+        passes.meet(Some(60));
+        passes.meet(None);
+        passes.meet(Some(90));
         assert!(passes.is_under_way(8));
         passes.end(expiry(100));
         assert!(!passes.is_under_way(59));
@@ -250,6 +262,12 @@ mod tests {
         passes.end(expiry(100));
         assert!(!passes.is_under_way(159));
         assert!(passes.is_under_way(160));
+        passes.end(expiry(i64::MAX));
+        assert!(!passes.is_under_way(i64::MAX), "nothing expires");
+        let mut passes = Passes::new();
+        assert!(passes.is_under_way(7));
+        passes.end(Expiry { domain: TimeDomain::Event, duration_ms: 100 });
+        assert!(!passes.is_under_way(7) && passes.is_under_way(8));
     }
 
     #[test]
@@ -258,7 +276,7 @@ mod tests {
         assert!(passes.is_under_way(0));
         passes.end(expiry(i64::MAX));
         assert!(passes.is_under_way(i64::MAX));
-        passes.meet(i64::MAX);
+        passes.meet(Some(i64::MAX));
         passes.end(expiry(100));
         assert!(!passes.is_under_way(i64::MAX));
     }

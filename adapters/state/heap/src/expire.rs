@@ -153,7 +153,7 @@ impl Look<'_> {
 
     /// Takes note that something expired was not dropped: it is looked for again later.
     pub(crate) fn put_off(&mut self) {
-        self.passes.meet(self.now.saturating_add(1));
+        self.passes.meet(self.now.checked_add(1));
     }
 
     pub(crate) const fn judge(&self) -> Judge {
@@ -162,4 +162,4 @@ impl Look<'_> {
 }
 
 /// Some 3 ns each.
-const VALUES_PER_STEP: usize = 512;
+const VALUES_PER_STEP: usize = 256;
