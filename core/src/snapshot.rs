@@ -19,17 +19,21 @@ mod file;
 mod frozen;
 #[cfg(feature = "alloc")]
 mod inspect;
+#[cfg(feature = "alloc")]
+mod restamp;
 
 pub use direct::{
     LoadStatesError, Owner, SaveStatesError, Workspace, WorkspaceLent, load_states, save_states,
 };
 #[cfg(feature = "alloc")]
-pub use file::{Snapshot, SnapshotError};
+pub use file::{Passage, Snapshot, SnapshotError};
 #[cfg(feature = "alloc")]
 pub use frozen::{FrozenStates, GroupReport, Portion, Saved, StateReport, freeze};
 #[cfg(feature = "alloc")]
 pub use inspect::{Mismatch, MismatchUnlike};
 pub use read::{Expected, Loaded, PartError, load_part};
+#[cfg(feature = "alloc")]
+pub use restamp::Restamp;
 pub use table::TableHead;
 #[cfg(feature = "alloc")]
 pub use table::{StateTable, TableEntry};

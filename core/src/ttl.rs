@@ -5,20 +5,22 @@
 //! a stamp, the time of its last access. There is no clock: each access says [`When`] it is.
 //!
 //! ```
-//! use core::time::Duration;
+//! use std::ops::ControlFlow;
+//! use std::time::Duration;
+//!
 //! use holdwater::key::KeyGroups;
 //! use holdwater::state::{Descriptor, State};
-//! use holdwater::ttl::Ttl;
-//! # use holdwater::state::Backend;
-//! # fn run<B: Backend>(mut backend: B) -> Result<(), B::Error> {
-//! # let groups = backend.groups();
+//! use holdwater::ttl::{Ttl, When};
+//! use holdwater_heap::Heap;
+//!
+//! let groups = KeyGroups::all(128);
+//! let mut store = Heap::new(groups);
+//! let (at, minute) = (groups.locate::<u64>(7), 60_000);
 //!
 //! // Logins that were not seen for half an hour are over; looking at one keeps it.
-//! let ttl = Ttl::processing(Duration::from_secs(1800)).refreshed_on_read();
-//! let mut logins = ttl.value(&mut backend, Descriptor::<u64, String>::new("logins"))?;
-//!
-//! let at = groups.locate::<u64>(7);
-//! let minute = 60_000;
+//! let half_an_hour = Duration::from_secs(1800);
+//! let ttl = Ttl::processing(half_an_hour).refreshed_on_read();
+//! let mut logins = ttl.value(&mut store, Descriptor::<u64, String>::new("logins"))?;
 //! logins.put(at, "ada".into(), 0)?;
 //! assert_eq!(logins.get(at, 20 * minute)?.as_deref(), Some(&"ada".to_string()));
 //! assert_eq!(logins.get(at, 40 * minute)?.as_deref(), Some(&"ada".to_string()));
@@ -28,8 +30,23 @@
 //! logins.put(at, "bob".into(), 70 * minute)?;
 //! while logins.sweep(100 * minute, 16)? == 16 {}
 //! assert_eq!(logins.rows(), 0);
-//! # Ok(())
-//! # }
+//!
+//! // The readings of the last half hour, by the times of the records themselves: each item of a
+//! // list expires by itself, also where records are out of order.
+//! let mut readings =
+//!     Ttl::event(half_an_hour).list(&mut store, Descriptor::<u64, u32>::new("readings"))?;
+//! let mut watermark = i64::MIN;
+//! for (time, reading) in [(0, 1), (25, 2), (10, 3), (45, 4)] {
+//!     readings.push(at, reading, When::event(time * minute, watermark))?;
+//!     watermark = watermark.max((time - 15) * minute);
+//! }
+//! let mut recent = Vec::new();
+//! readings.items(at, watermark, |reading| {
+//!     recent.push(*reading);
+//!     ControlFlow::Continue(())
+//! })?;
+//! assert_eq!(recent, [2, 3, 4]);
+//! # Ok::<(), holdwater_heap::HeapError>(())
 //! ```
 //!
 //! # What is promised
@@ -56,6 +73,7 @@
 //! Stamps are of the last access, so the duration may change with the program. A state may also be
 //! given a time to live, lose it, or have it by another clock: what had none is stamped with the
 //! time of the checkpoint, since nobody accessed it later; what loses it is kept if it lived then.
+//! What had expired then never comes back, though it would live longer today.
 
 mod accumulate;
 mod expiring;
@@ -64,6 +82,8 @@ mod map;
 mod value;
 
 pub use accumulate::{TtlAggregating, TtlReducing};
+#[cfg(feature = "alloc")]
+pub(crate) use expiring::with_stamp;
 pub use expiring::{Expiring, stamped_schema};
 pub use list::TtlList;
 pub use map::TtlMap;
@@ -71,7 +91,7 @@ pub use value::TtlValue;
 
 use core::time::Duration;
 
-use crate::key::Key;
+use crate::key::{Key, OrderedKey};
 use crate::schema::Data;
 #[cfg(doc)]
 use crate::state::State;
@@ -164,6 +184,16 @@ impl Ttl {
         Ok(TtlMap::new(backend.map(descriptor.stamped(self.stamped::<V>(), stamped_type))?, self))
     }
 
+    /// Opens an ordered map, each field of which expires by itself.
+    pub fn ordered_map<B: Backend, K: Key, F: OrderedKey, V: Data>(
+        self,
+        backend: &mut B,
+        descriptor: Descriptor<'_, K, (F, V)>,
+    ) -> Result<ExpiringOrderedMap<B, K, F, V>, B::Error> {
+        let descriptor = descriptor.stamped(self.stamped::<V>(), stamped_type);
+        Ok(TtlMap::new(backend.ordered_map(descriptor)?, self))
+    }
+
     fn stamped<V: Data>(&self) -> Stamped {
         Stamped::new(self.expiry, Expiring::<V>::stamp_of)
     }
@@ -197,6 +227,13 @@ impl When {
     pub const fn event(time: i64, watermark: i64) -> Self {
         Self { time, now: watermark }
     }
+
+    /// Returns the same, with the time of an access that may have been later: for what is made of
+    /// two values.
+    #[must_use]
+    pub fn not_before(self, stamp: i64) -> Self {
+        Self { time: self.time.max(stamp), ..self }
+    }
 }
 
 impl From<i64> for When {
@@ -213,6 +250,9 @@ pub type ExpiringList<B, K, V> = TtlList<<B as Backend>::List<K, Expiring<V>>>;
 
 /// The maps of a store whose fields expire, to be named by who owns one.
 pub type ExpiringMap<B, K, F, V> = TtlMap<<B as Backend>::Map<K, F, Expiring<V>>>;
+
+/// The ordered maps of a store whose fields expire, to be named by who owns one.
+pub type ExpiringOrderedMap<B, K, F, V> = TtlMap<<B as Backend>::OrderedMap<K, F, Expiring<V>>>;
 
 /// How much of a state lives, and how much has expired and is still to be cleaned up.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]

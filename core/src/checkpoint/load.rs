@@ -18,7 +18,7 @@ use crate::manifest::{FileEntry, Manifest, OperatorEntry, Part, StateEntry};
 use crate::page::{Portable, ReadAt, ReadError};
 use crate::planted::planted;
 use crate::rescale;
-use crate::snapshot::{PartError, Snapshot};
+use crate::snapshot::{PartError, Passage, Restamp, Snapshot};
 use crate::state::{Division, State, States, Visitor};
 use crate::storage::{Failure, ObjectId, Storage, StoredObject};
 
@@ -88,9 +88,12 @@ impl fmt::Display for SkippedGroup {
 ///
 /// Whether the states can read what is stored is settled from the types before any row is read:
 /// what is refused later depends on a value. Rows of older types are read by the schemas that they
-/// were written with, and the next checkpoint of such a state is full. Where keys may belong to
-/// other groups than they did, since their type has changed, every group of the operator is read,
-/// and of each the keys of `groups` are kept.
+/// were written with, and the next checkpoint of such a state is full. So is that of a state that
+/// was given a time to live, or has lost it, or has another one: its rows are stamped with the time
+/// of the checkpoint, those that lived then lose their stamps, and the others are left out.
+///
+/// Where keys may belong to other groups than they did, since their type has changed, every group
+/// of the operator is read, and of each the keys of `groups` are kept.
 ///
 /// Each part is verified block by block and row by row, and against what the manifest says of it.
 /// Of the files that the next checkpoint may name again, those that fall to this task are then read
@@ -189,8 +192,13 @@ impl<B: Storage + Clone> Loader<'_, B> {
             if damaged.contains_key(&chain.group) {
                 continue;
             }
+            let own = state.description().expiry();
+            let mut restamp = Restamp::of(entry.schema.expiry, entry.moment, own);
             let mut parts = chain.parts.iter();
-            let mut load = |part| self.snapshots.load((chain.group, regroup), entry, part, state);
+            let mut load = |part| {
+                let passage = Passage { regroup, restamp: restamp.as_mut() };
+                self.snapshots.load((chain.group, passage), entry, part, state)
+            };
             match parts.try_for_each(&mut load) {
                 Ok(()) => {}
                 Err(LoadFailure::Damaged(damage)) if self.policy == RestorePolicy::SkipGroup => {
@@ -240,7 +248,7 @@ struct Snapshots<'m, B: Storage> {
 impl<B: Storage + Clone> Snapshots<'_, B> {
     fn load<S: State>(
         &mut self,
-        (group, regroup): (u16, bool),
+        (group, passage): (u16, Passage<'_>),
         entry: &StateEntry,
         part: &Part,
         state: &mut S,
@@ -253,11 +261,7 @@ impl<B: Storage + Clone> Snapshots<'_, B> {
         }
         let is_keyed = is_keyed(state);
         let section = Section::Part { state: &entry.name, group, is_keyed };
-        let loaded = match regroup {
-            true => snapshot.regroup(entry.index_entry(group, part), state),
-            false => snapshot.load(entry.index_entry(group, part), state),
-        };
-        match loaded {
+        match snapshot.load_through(entry.index_entry(group, part), passage, state) {
             Ok(_) => Ok(()),
             Err(PartError::Malformed(malformed)) => Err(damaged(part.file, &section, malformed)),
             Err(PartError::Medium(failure)) => Err(unread(part.file, failure)),

@@ -2,8 +2,10 @@
 
 use alloc::vec::Vec;
 
-use super::read::read_part;
-use super::{Expected, INDEX_ENTRY_LEN, Loaded, PartEntry, PartError, StateTable, load_part};
+use super::read::{Loading, read_part};
+use super::{
+    Expected, INDEX_ENTRY_LEN, Loaded, PartEntry, PartError, Restamp, StateTable, load_part,
+};
 use crate::codec::Reader;
 use crate::error::{Fault, Malformed};
 use crate::page::{
@@ -11,6 +13,16 @@ use crate::page::{
     SectionKind, Spill,
 };
 use crate::state::{Change, LoadError, State};
+
+/// How rows come into a state that is not what it was when they were written.
+#[derive(Debug, Default)]
+pub struct Passage<'r> {
+    /// Whether keys may belong to other groups than they did: those of groups that the state holds
+    /// today are loaded, whatever group they belonged to.
+    pub regroup: bool,
+    /// What becomes of stamps; one for all parts of a group, in their order.
+    pub restamp: Option<&'r mut Restamp>,
+}
 
 /// Why a snapshot file cannot be opened.
 pub type SnapshotError<M> = ReadError<M>;
@@ -125,29 +137,38 @@ impl<R: ReadAt, C: Checksum> Snapshot<R, C> {
         part: PartEntry,
         state: &mut S,
     ) -> Result<Loaded, PartError<R::Error, S::Error>> {
-        self.load_rows(part, false, state)
+        self.load_through(part, Passage::default(), state)
     }
 
-    /// Loads of one part of this file the rows whose keys belong to groups of `state` today,
-    /// whatever group they belonged to.
-    pub fn regroup<S: State>(
+    /// Loads one part of this file into a `state` that is not what it was when the part was
+    /// written.
+    pub fn load_through<S: State>(
         &mut self,
         part: PartEntry,
+        passage: Passage<'_>,
         state: &mut S,
     ) -> Result<Loaded, PartError<R::Error, S::Error>> {
-        self.load_rows(part, true, state)
-    }
-
-    fn load_rows<S: State>(
-        &mut self,
-        part: PartEntry,
-        regroup: bool,
-        state: &mut S,
-    ) -> Result<Loaded, PartError<R::Error, S::Error>> {
+        let Passage { regroup, restamp } = passage;
         let expected = expected(&self.table, self.pages.header(), part)?;
         let expected = Expected { regroup, ..expected };
         let spill = Gathered { bytes: &mut self.spill, most: self.budget.memory };
-        load_part(&mut self.pages, &expected, &self.budget, state, &mut self.buffer, spill)
+        let Some(restamp) = restamp else {
+            return load_part(
+                &mut self.pages,
+                &expected,
+                &self.budget,
+                state,
+                &mut self.buffer,
+                spill,
+            );
+        };
+        let value = restamp.value(expected.value)?;
+        let restamped = Expected { value: value.view(), ..expected };
+        let mut loading = Loading::new(&restamped, state);
+        let (budget, buffer) = (&self.budget, &mut self.buffer);
+        read_part(&mut self.pages, &expected, budget, buffer, spill, |_, change| {
+            restamp.apply(&expected, change, |change| loading.row(change))
+        })
     }
 
     /// Reads one part of this file and shows each of its rows once it has been checked.

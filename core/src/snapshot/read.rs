@@ -119,26 +119,45 @@ pub fn load_part<R: ReadAt, C: Checksum, S: State>(
     buffer: &mut [u8],
     spill: impl Spill,
 ) -> Result<Loaded, PartError<R::Error, S::Error>> {
-    let form = expected.form(state.description());
-    let (types, groups) = (state.description().types, state.groups());
-    let group = KeyGroup::new(expected.part.group);
-    // Two keys or fields that became one are no damage, though only damage doubles others.
-    let merges = expected.regroup || expected.field.is_some() && form.field.is_some();
-    read_part(pages, expected, budget, buffer, spill, |_, change| {
-        let group = match expected.regroup {
-            false => group,
-            true => types.group(&form, change.row, groups.total())?,
+    let mut loading = Loading::new(expected, state);
+    read_part(pages, expected, budget, buffer, spill, |_, change| loading.row(change))
+}
+
+/// Loads the rows of one part into a state.
+pub(super) struct Loading<'l, S> {
+    expected: &'l Expected<'l>,
+    form: Form<'l>,
+    /// Two keys or fields that became one are no damage, though only damage doubles others.
+    merges: bool,
+    state: &'l mut S,
+}
+
+impl<'l, S: State> Loading<'l, S> {
+    pub(super) fn new(expected: &'l Expected<'l>, state: &'l mut S) -> Self {
+        let form = expected.form(state.description());
+        let merges = expected.regroup || expected.field.is_some() && form.field.is_some();
+        Self { expected, form, merges, state }
+    }
+
+    pub(super) fn row(&mut self, change: Change<'_>) -> Result<(), LoadError<S::Error>> {
+        let (groups, regroup) = (self.state.groups(), self.expected.regroup);
+        let group = match regroup {
+            false => KeyGroup::new(self.expected.part.group),
+            true => {
+                let types = self.state.description().types;
+                types.group(&self.form, change.row, groups.total())?
+            }
         };
-        if expected.regroup && !groups.contains(group) {
+        if regroup && !groups.contains(group) {
             return Ok(());
         }
-        state.load(group, change, &form).map_err(|error| match error {
-            LoadError::Malformed(Malformed { fault: Fault::Duplicate, .. }) if merges => {
+        self.state.load(group, change, &self.form).map_err(|error| match error {
+            LoadError::Malformed(Malformed { fault: Fault::Duplicate, .. }) if self.merges => {
                 LoadError::Evolution(DecodeError::of(Refusal::Merge))
             }
             error => error,
         })
-    })
+    }
 }
 
 impl Expected<'_> {

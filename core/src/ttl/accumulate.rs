@@ -73,7 +73,7 @@ impl<S, R> TtlReducing<S, R> {
     }
 
     /// Reduces the live values of `sources` into `target`, in order, and drops the sources. What
-    /// comes of it is as if it was accessed now.
+    /// comes of it was accessed now, or later if one of them was.
     pub fn merge<K, V>(
         &mut self,
         target: At<'_, K>,
@@ -88,8 +88,8 @@ impl<S, R> TtlReducing<S, R> {
     {
         let when = when.into();
         for source in sources {
-            if let Some(value) = self.state.take(*source, when)? {
-                self.add(target, value, when)?;
+            if let Some(other) = self.state.take(*source, when)? {
+                self.add(target, other.value, when.not_before(other.stamp))?;
             }
         }
         Ok(())
@@ -153,7 +153,7 @@ impl<S, A: Aggregate> TtlAggregating<S, A> {
     }
 
     /// Merges the live accumulators of `sources` into `target`, in order, and drops the sources.
-    /// What comes of it is as if it was accessed now.
+    /// What comes of it was accessed now, or later if one of them was.
     pub fn merge<K>(
         &mut self,
         target: At<'_, K>,
@@ -170,9 +170,9 @@ impl<S, A: Aggregate> TtlAggregating<S, A> {
                 let aggregate = &self.aggregate;
                 self.state.update(
                     target,
-                    when,
+                    when.not_before(other.stamp),
                     || aggregate.start(),
-                    |sum| aggregate.merge(sum, other),
+                    |sum| aggregate.merge(sum, other.value),
                 )?;
             }
         }

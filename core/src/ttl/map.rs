@@ -1,11 +1,11 @@
 use core::cell::Cell;
-use core::ops::ControlFlow;
+use core::ops::{ControlFlow, RangeBounds};
 
 use super::expiring::inner;
 use super::{Census, Expiring, Ttl, When, state};
-use crate::key::{At, Key, KeyGroup};
+use crate::key::{At, Key, KeyGroup, OrderedKey};
 use crate::schema::Data;
-use crate::state::{Fate, Loan, Map, State};
+use crate::state::{Fate, Loan, Map, OrderedMap, State};
 
 /// A map of fields per key, each field with a time to live. [`Ttl::map`] opens it.
 #[derive(Clone, Debug)]
@@ -207,6 +207,50 @@ impl<S> TtlMap<S> {
             } else {
                 ControlFlow::Continue(())
             }
+        })
+    }
+
+    /// Visits the fields of an ordered map in `range` that are shown, from the first to the last,
+    /// and leaves all as it is.
+    pub fn range<'f, K, F, V>(
+        &self,
+        at: At<'_, K>,
+        range: impl RangeBounds<F::View<'f>>,
+        when: impl Into<When>,
+        mut visit: impl FnMut(&F, &V) -> ControlFlow<()>,
+    ) -> Result<(), S::Error>
+    where
+        K: Key,
+        F: OrderedKey,
+        V: Data,
+        S: OrderedMap<K, F, Expiring<V>>,
+    {
+        let when = when.into();
+        self.state.range(at, range, |field, held| match self.ttl.shows(held.stamp, when) {
+            true => visit(field, &held.value),
+            false => ControlFlow::Continue(()),
+        })
+    }
+
+    /// Visits the fields of an ordered map in `range` that are shown, from the last to the first,
+    /// and leaves all as it is.
+    pub fn range_back<'f, K, F, V>(
+        &self,
+        at: At<'_, K>,
+        range: impl RangeBounds<F::View<'f>>,
+        when: impl Into<When>,
+        mut visit: impl FnMut(&F, &V) -> ControlFlow<()>,
+    ) -> Result<(), S::Error>
+    where
+        K: Key,
+        F: OrderedKey,
+        V: Data,
+        S: OrderedMap<K, F, Expiring<V>>,
+    {
+        let when = when.into();
+        self.state.range_back(at, range, |field, held| match self.ttl.shows(held.stamp, when) {
+            true => visit(field, &held.value),
+            false => ControlFlow::Continue(()),
         })
     }
 

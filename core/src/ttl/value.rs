@@ -159,17 +159,21 @@ impl<S> TtlValue<S> {
         self.state.remove(at)
     }
 
-    /// Returns the value if it lives, and drops it in any case.
-    pub(super) fn take<K, V>(&mut self, at: At<'_, K>, when: When) -> Result<Option<V>, S::Error>
+    /// Returns the value with its stamp if it lives, and drops it in any case.
+    pub fn take<K, V>(
+        &mut self,
+        at: At<'_, K>,
+        when: impl Into<When>,
+    ) -> Result<Option<Expiring<V>>, S::Error>
     where
         K: Key,
         V: Data,
         S: Value<K, Expiring<V>>,
     {
-        let Some(held) = self.state.get(at)? else { return Ok(None) };
-        let Expiring { stamp, value } = held.into_owned();
+        let Some(held) = self.state.get(at)?.map(Loan::into_owned) else { return Ok(None) };
         self.state.remove(at)?;
-        Ok(Some(value).filter(|_| !self.ttl.cutoff(when).includes(stamp)))
+        let has_expired = self.ttl.cutoff(when.into()).includes(held.stamp);
+        Ok(Some(held).filter(|_| !has_expired))
     }
 
     /// Visits every key of `group` whose value is shown, in no particular order; leaves all as it

@@ -62,6 +62,16 @@ pub enum EngineError {
         /// The checkpoint.
         id: CheckpointId,
     },
+    /// The rows of a state were given a time to live by the watermark, and the checkpoint has none
+    /// to begin with.
+    NoWatermark {
+        /// The operator.
+        operator: String,
+        /// The state.
+        state: String,
+        /// The checkpoint.
+        id: CheckpointId,
+    },
     /// A sound row does not fit its state, or the store has no room for it.
     NotLoaded {
         /// The snapshot file.
@@ -195,6 +205,11 @@ impl fmt::Display for EngineError {
                 f,
                 "checkpoint {id} has state {state} of operator {operator}, which the job does not \
                  declare: declare it, or start afresh"
+            ),
+            Self::NoWatermark { operator, state, id } => write!(
+                f,
+                "state {state} of operator {operator} is to expire by the watermark, of which \
+                 checkpoint {id} has none: take one after records with times came, or start afresh"
             ),
             Self::NotLoaded { file, section, error, .. } => write!(f, "{file}, {section}: {error}"),
             Self::Operator { subtask, error } => write!(f, "subtask {subtask}: {error}"),

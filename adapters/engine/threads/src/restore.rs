@@ -42,6 +42,9 @@ pub fn load_states<B: Storage + Clone, S: States>(
             LoadFailure::NoSuchOperator { operator: name } => {
                 EngineError::NoSuchOperator { name, id }
             }
+            LoadFailure::NoWatermark { operator, state } => {
+                EngineError::NoWatermark { operator, state, id }
+            }
             LoadFailure::NoSuchState { operator, state } => {
                 EngineError::NoSuchState { operator, state, id }
             }

@@ -26,6 +26,14 @@ pub enum LoadFailure<M, E> {
         /// The operator.
         operator: String,
     },
+    /// The rows of a state were given a time to live by the watermark, and the checkpoint has none
+    /// to begin with. Nothing was loaded.
+    NoWatermark {
+        /// The operator.
+        operator: String,
+        /// The state.
+        state: String,
+    },
     /// The checkpoint has rows of a state that the operator does not declare.
     NoSuchState {
         /// The operator.
@@ -87,6 +95,11 @@ impl<M: fmt::Display, E: fmt::Display> fmt::Display for LoadFailure<M, E> {
             Self::NoSuchOperator { operator } => {
                 write!(f, "the checkpoint has no operator {operator}: it is of another job")
             }
+            Self::NoWatermark { operator, state } => write!(
+                f,
+                "state {state} of operator {operator} is to expire by the watermark, of which the \
+                 checkpoint has none: take one after records with times came, or start afresh"
+            ),
             Self::NoSuchState { operator, state } => write!(
                 f,
                 "the checkpoint has state {state} of operator {operator}, which the job does not \

@@ -11,6 +11,7 @@ use crate::error::StateError;
 use crate::manifest::{Manifest, OperatorEntry, StateEntry, StateSchema};
 use crate::rescale::{self, KeyChange};
 use crate::schema::{Schema, StoredSchema};
+use crate::snapshot::Restamp;
 use crate::state::{Description, Fit, Schemas, State, States, Visitor};
 
 /// How the states of an operator fit a checkpoint.
@@ -36,12 +37,24 @@ impl Fits {
         let (mut fits, mut keys) = (Self { same: BTreeMap::new(), regroup: false }, Vec::new());
         for description in &descriptions.0 {
             if let Some(entry) = operator.state(description.name.as_str()) {
-                let stored = entry.schema.stored().map_err(|malformed| {
+                let damaged = |malformed| {
                     let section = alloc::format!("schemas of state {}", entry.name);
                     let (file, malformed) = (manifest.id.manifest(), Some(malformed));
                     LoadFailure::Damaged(FileDamage { file, section, malformed })
-                })?;
-                fits.add(operator, entry, description, &stored)?;
+                };
+                let stored = entry.schema.stored().map_err(damaged)?;
+                let own = description.expiry();
+                let restamp = Restamp::of(entry.schema.expiry, entry.moment, own);
+                let lacks_time = restamp.as_ref().is_some_and(Restamp::lacks_time);
+                if lacks_time && !entry.chains.is_empty() {
+                    let (operator, state) = (operator.name.clone(), entry.name.clone());
+                    return Err(LoadFailure::NoWatermark { operator, state });
+                }
+                let value = restamp.as_ref().map(|restamp| restamp.value(stored.value));
+                let value = value.transpose().map_err(damaged)?;
+                let stays = value.is_none();
+                let value = value.as_ref().map_or(stored.value, StoredSchema::view);
+                fits.add(operator, (entry, stays), description, &Schemas { value, ..stored })?;
                 keys.push((description, stored.key));
             }
         }
@@ -66,7 +79,7 @@ impl Fits {
     fn add<M, E>(
         &mut self,
         operator: &OperatorEntry,
-        entry: &StateEntry,
+        (entry, stays): (&StateEntry, bool),
         description: &Description,
         stored: &Schemas<'_>,
     ) -> Result<(), LoadFailure<M, E>> {
@@ -80,7 +93,7 @@ impl Fits {
             let ((operator, state), mismatch) = (place(), Box::new(mismatch));
             LoadFailure::OtherType { operator, state, mismatch }
         })?;
-        let same = StateSchema::from(description).is_same(&entry.schema);
+        let same = stays && StateSchema::from(description).is_same(&entry.schema);
         self.same.insert(entry.name.clone(), same);
         self.regroup |= fit == Fit::Moves && kind.is_keyed();
         Ok(())

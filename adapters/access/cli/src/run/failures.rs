@@ -73,6 +73,7 @@ pub(super) fn of_engine(error: EngineError, directory: Option<&Path>) -> Failure
         EngineError::Misfit { .. }
         | EngineError::NoSuchOperator { .. }
         | EngineError::NoSuchState { .. }
+        | EngineError::NoWatermark { .. }
         | EngineError::OtherKeys { .. }
         | EngineError::OtherKind { .. }
         | EngineError::OtherType { .. } => foreign(&text),
