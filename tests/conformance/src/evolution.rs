@@ -11,6 +11,7 @@
 pub mod attributes;
 pub mod fields;
 pub mod keys;
+pub mod lifetimes;
 pub mod map_fields;
 pub mod numbers;
 pub mod shapes;
@@ -155,6 +156,13 @@ macro_rules! evolution {
                 a_map_field_of_another_type_is_refused,
                 a_map_field_whose_variants_become_one_is_refused,
                 map_fields_that_become_one_are_refused;
+            lifetimes:
+                what_is_given_a_time_to_live_begins_with_the_checkpoint,
+                what_loses_its_time_to_live_is_kept_if_it_lived,
+                what_expires_by_another_clock_begins_with_the_checkpoint,
+                a_time_to_live_becomes_shorter,
+                a_time_to_live_becomes_longer,
+                a_time_to_live_needs_the_time_of_its_clock;
         }
     };
     (@tests $make:expr; $($room:ident: $($name:ident),+;)+) => {
@@ -415,8 +423,9 @@ mod tests {
         ("variants", variants::PAIRS),
         ("versions", versions::PAIRS),
     ];
-    const KEYS: [(&str, &str); 2] = [
+    const KEYS: [(&str, &str); 3] = [
         ("keys", include_str!("evolution/keys.rs")),
+        ("lifetimes", include_str!("evolution/lifetimes.rs")),
         ("map_fields", include_str!("evolution/map_fields.rs")),
     ];
 

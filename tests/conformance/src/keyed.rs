@@ -38,8 +38,9 @@
 //! - 80, 81, 82, 84, 86, snapshots to be cancelled or released, serializers shared with them: what
 //!   is frozen owns what it needs, and dropping it is all.
 //!
-//! Elsewhere: 11 and 83 (time to live) with that room; 22, 23, 48 and 50 in the tests of the stores
-//! themselves; 62 with metrics; 109 to 112 in `holdwater::key`; 113 to 117 with the coordinator.
+//! Elsewhere: 22, 23, 48 and 50 in the tests of the stores themselves; 62 with metrics; 109 to 112
+//! in `holdwater::key`; 113 to 117 with the coordinator; 133 and 151 in
+//! [`evolution`](crate::evolution).
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -53,8 +54,10 @@ pub mod reducing;
 pub mod rescaling;
 pub mod rows;
 pub mod snapshots;
+pub mod sweeping;
 pub mod tapes;
 pub mod timers;
+pub mod ttl;
 pub mod value;
 pub mod windows;
 
@@ -72,7 +75,7 @@ pub use alike::Alike;
 pub use all::All;
 pub use checkpoints::{Checkpoints, Contents, contents};
 pub use maps::{Maps, Ordered, Plain};
-pub use portability::{agree, move_over};
+pub use portability::{agree, agree_over_time, move_over};
 pub(crate) use read::{entries, items};
 pub use stage::{MODES, Mode, Pair, Run, Sole, Stage};
 pub use tape::{Outcome, Step, any_tape, play};
@@ -221,6 +224,34 @@ macro_rules! keyed {
                 what_was_dropped_before_a_change_of_tasks_stays_dropped,
                 a_delta_follows_a_change_of_tasks,
                 each_timer_fires_in_one_task;
+            ttl:
+                what_was_never_written_is_not_there,
+                what_was_dropped_is_not_there,
+                what_was_written_lives_for_its_time,
+                what_has_expired_is_shown_once_where_asked_for,
+                what_was_read_lives_for_its_time,
+                what_was_read_is_shown_once_where_asked_for,
+                the_longest_time_to_live_does_not_overflow,
+                keys_expire_each_by_itself,
+                windows_expire_each_by_itself,
+                states_expire_each_by_its_own_time,
+                stamps_come_from_the_checkpoint,
+                what_has_expired_does_not_join,
+                items_expire_one_by_one,
+                fields_expire_one_by_one,
+                what_has_expired_does_not_count,
+                event_time_is_the_same_in_every_replay,
+                any_tape_with_times_agrees_with_the_truth;
+            sweeping:
+                a_sweep_finds_what_has_expired,
+                a_sweep_is_done_in_bounded_steps,
+                a_sweep_finds_keys_of_one_digest,
+                a_sweep_leaves_what_was_frozen_alone,
+                what_was_swept_is_in_no_checkpoint,
+                a_full_part_holds_what_lived_at_the_cut,
+                a_group_that_expired_is_empty,
+                what_lives_and_what_has_expired_are_counted_apart,
+                a_clock_that_goes_back_brings_nothing_back;
             tapes:
                 any_tape_agrees_with_the_truth;
         }
@@ -305,9 +336,10 @@ macro_rules! row_deltas {
 
 #[cfg(test)]
 mod tests {
-    const ROOMS: [(&str, &str); 15] = [
+    const ROOMS: [(&str, &str); 19] = [
         ("deltas", include_str!("keyed/deltas.rs")),
         ("firing", include_str!("keyed/firing.rs")),
+        ("lifetimes", include_str!("evolution/lifetimes.rs")),
         ("list", include_str!("keyed/list.rs")),
         ("map", include_str!("keyed/map.rs")),
         ("opening", include_str!("keyed/opening.rs")),
@@ -317,8 +349,11 @@ mod tests {
         ("rescaling", include_str!("keyed/rescaling.rs")),
         ("rows", include_str!("keyed/rows.rs")),
         ("snapshots", include_str!("keyed/snapshots.rs")),
+        ("sweeping", include_str!("keyed/sweeping.rs")),
         ("tapes", include_str!("keyed/tapes.rs")),
         ("timers", include_str!("keyed/timers.rs")),
+        ("ttl", include_str!("keyed/ttl.rs")),
+        ("ttl", include_str!("keyed/ttl/elements.rs")),
         ("value", include_str!("keyed/value.rs")),
         ("windows", include_str!("keyed/windows.rs")),
     ];
@@ -341,7 +376,8 @@ mod tests {
 
     #[test]
     fn every_behaviour_is_listed_to_be_tested() {
-        let macros = [include_str!("keyed.rs"), include_str!("operator.rs")];
+        let macros =
+            [include_str!("keyed.rs"), include_str!("operator.rs"), include_str!("evolution.rs")];
         for (room, name, _) in behaviours() {
             let listed = |line: &str| line.trim().trim_end_matches([',', ';']) == name;
             let is_listed = macros.iter().any(|text| text.lines().any(listed));

@@ -3,7 +3,7 @@
 use holdwater::key::KeyGroups;
 use holdwater::state::Backend;
 use holdwater_bytes::Bytes;
-use holdwater_conformance::keyed::{MODES, Run, agree, move_over};
+use holdwater_conformance::keyed::{MODES, Run, agree, agree_over_time, move_over};
 use holdwater_fixed::Fixed;
 use holdwater_heap::Heap;
 use holdwater_mmap::Mmap;
@@ -19,6 +19,13 @@ fn mmap(groups: KeyGroups) -> Mmap {
 
 fn agree_in_every_mode<A: Backend, B: Backend>(a: fn(KeyGroups) -> A, b: fn(KeyGroups) -> B) {
     MODES.into_iter().for_each(|mode| agree(&Run::new(a, mode), &Run::new(b, mode)));
+}
+
+fn agree_over_time_in_every_mode<A: Backend, B: Backend>(
+    a: fn(KeyGroups) -> A,
+    b: fn(KeyGroups) -> B,
+) {
+    MODES.into_iter().for_each(|mode| agree_over_time(&Run::new(a, mode), &Run::new(b, mode)));
 }
 
 fn move_both_ways<A: Backend, B: Backend>(a: fn(KeyGroups) -> A, b: fn(KeyGroups) -> B) {
@@ -41,6 +48,21 @@ fn bytes_and_heap_hold_equal_content_after_any_tape() {
 #[test]
 fn bytes_and_mmap_hold_equal_content_after_any_tape() {
     agree_in_every_mode(Bytes::in_memory, mmap);
+}
+
+#[test]
+fn bytes_and_fixed_hold_equal_content_after_any_tape_with_times() {
+    agree_over_time_in_every_mode(Bytes::in_memory, fixed);
+}
+
+#[test]
+fn bytes_and_heap_hold_equal_content_after_any_tape_with_times() {
+    agree_over_time_in_every_mode(Bytes::in_memory, Heap::new);
+}
+
+#[test]
+fn bytes_and_mmap_hold_equal_content_after_any_tape_with_times() {
+    agree_over_time_in_every_mode(Bytes::in_memory, mmap);
 }
 
 #[test]

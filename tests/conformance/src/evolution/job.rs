@@ -28,6 +28,8 @@ pub(super) struct Job<B: Backend, S> {
     performer: Performer<Memory>,
     coordinator: Coordinator,
     epoch: u64,
+    /// The time of processing and the watermark of the next checkpoint.
+    time: (i64, i64),
 }
 
 /// The job as it was restored, or why not.
@@ -66,6 +68,7 @@ impl<B: Backend, S: States<Error = B::Error>> Job<B, S> {
             storage,
             coordinator: coordinator(tasks, recovered),
             epoch: 1,
+            time: (0, 0),
         }
     }
 
@@ -80,12 +83,18 @@ impl<B: Backend, S: States<Error = B::Error>> Job<B, S> {
         &mut self.tasks[usize::from(owner)]
     }
 
+    /// Sets the time of later checkpoints by both clocks, that of processing first.
+    pub(super) const fn set_time(&mut self, now: i64, watermark: i64) {
+        self.time = (now, watermark);
+    }
+
     /// Takes a checkpoint, or says why a task declined it.
     pub(super) fn checkpoint(&mut self) -> Result<(), String> {
         self.coordinator.trigger(CheckpointKind::Checkpoint, 0).unwrap();
         let Some(Command::Barrier(barrier)) = self.coordinator.poll() else { panic!("a barrier") };
         let base = barrier.base.map(|base| base.checkpoint);
-        let cut = Cut { checkpoint: barrier.id.checkpoint, base, now: 0, watermark: 0 };
+        let (now, watermark) = self.time;
+        let cut = Cut { checkpoint: barrier.id.checkpoint, base, now, watermark };
         for index in 0..self.tasks.len() {
             let (groups, number) = (self.share(index), index as u32);
             let frozen = freeze(&mut self.tasks[index], groups, cut).unwrap();
@@ -154,6 +163,7 @@ impl<B: Backend, S: States<Error = B::Error>> Job<B, S> {
             performer: Performer::new(storage.clone()),
             coordinator: coordinator(tasks, recovered),
             epoch,
+            time: self.time,
         };
         Ok((job, restored))
     }

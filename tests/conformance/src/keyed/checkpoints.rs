@@ -15,6 +15,8 @@ pub struct Checkpoints {
     taken: BTreeMap<u64, Chains>,
     given: u64,
     completed: Option<u64>,
+    /// The time of the next cut, by both clocks.
+    now: i64,
 }
 
 /// By name of the state and group: the parts to be loaded one after the other, and their files.
@@ -41,10 +43,15 @@ impl Checkpoints {
         self.completed
     }
 
+    /// Sets the time of later cuts, by both clocks; it begins with 0.
+    pub const fn set_time(&mut self, now: i64) {
+        self.now = now;
+    }
+
     /// Returns the cut of a new checkpoint.
     pub const fn cut(&mut self, base: Option<u64>) -> Cut {
         self.given += 1;
-        Cut { checkpoint: self.given, base, now: 0, watermark: 0 }
+        Cut { checkpoint: self.given, base, now: self.now, watermark: self.now }
     }
 
     /// Writes what was frozen, through a file: it can be loaded from now on.

@@ -4,11 +4,16 @@ use holdwater::snapshot;
 use holdwater::state::{Backend, States};
 
 use super::all::{change, filled};
-use super::{All, Checkpoints, Run, contents, play, tape};
+use super::{All, Checkpoints, Run, contents, play, tape, ttl};
 
 /// 88: plays any tape to two stores: at every checkpoint their contents have equal digests.
 pub fn agree<A: Backend, B: Backend>(left: &Run<A>, right: &Run<B>) {
     tape::each(64, left.mode() as u64, |tape| assert_eq!(play(left, tape), play(right, tape)));
+}
+
+/// 162: the same of what expires, with times.
+pub fn agree_over_time<A: Backend, B: Backend>(left: &Run<A>, right: &Run<B>) {
+    ttl::agree(left, right);
 }
 
 /// 97: restores the checkpoints of one store, a full one and a delta on it, on another store, which

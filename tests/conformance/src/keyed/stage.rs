@@ -105,6 +105,11 @@ impl<B: Backend, S: States<Error = B::Error>> Stage<B, S> {
         }
     }
 
+    /// Sets the time of later checkpoints, by both clocks.
+    pub const fn set_time(&mut self, now: i64) {
+        self.checkpoints.set_time(now);
+    }
+
     /// Freezes the states for a new checkpoint: a delta on the last one, if the mode says so.
     pub fn freeze(&mut self) -> FrozenStates<S::Error> {
         let base = self.checkpoints.last().filter(|_| self.run.mode.is_incremental());
