@@ -20,6 +20,12 @@ pub trait Operator: 'static {
     /// Why a batch cannot be processed.
     type Error: Error + Send + Sync + 'static;
 
+    /// Is told the time of processing, in milliseconds since 1970 UTC, before each batch and before
+    /// the end. It never goes back.
+    fn tick(&mut self, now: i64) {
+        let _ = now;
+    }
+
     /// Processes records of the input with number `source`.
     fn process(
         &mut self,
@@ -44,7 +50,7 @@ pub trait Operator: 'static {
     /// Shows its states, to be frozen and loaded.
     fn states(&mut self) -> &mut Self::States;
 
-    /// Does a bounded piece of clean-up between two batches. `now` is in milliseconds since 1970.
+    /// Does a bounded piece of clean-up between two batches. `now` is the time of processing.
     fn sweep(&mut self, now: i64) -> Result<(), Self::Error> {
         let _ = now;
         Ok(())

@@ -12,13 +12,14 @@ use holdwater::snapshot::freeze;
 use holdwater::state::{Cut, State, States, Visitor};
 use holdwater::storage::Storage;
 
+use crate::clock::Clock;
 use crate::error::EngineError;
 use crate::inputs::{Input, Inputs};
 use crate::message::{Message, Notice, Signal};
 use crate::operator::{Operator, Outputs, Subtask};
 use crate::restore::{LoadFailed, load_states};
 use crate::snapshot::{Abandoned, SnapshotWriter, Work};
-use crate::{clock, thread};
+use crate::thread;
 
 /// The thread of one subtask.
 pub(crate) struct SubtaskThread<O: Operator, B> {
@@ -118,18 +119,19 @@ impl<O: Operator, B: Storage + Clone + Send> SubtaskThread<O, B> {
         abandoned: &Abandoned,
         mut save: impl FnMut(Work<<O::States as States>::Error>),
     ) -> Result<(), EngineError> {
-        let mut is_busy = false;
+        let (mut is_busy, mut clock) = (false, Clock::default());
         loop {
             match self.inputs.next(!is_busy).map_err(EngineError::Barrier)? {
                 Input::Batch(source, batch) => {
-                    let outputs = &mut self.outputs;
+                    let (outputs, now) = (&mut self.outputs, clock.now());
+                    operator.tick(now);
                     let processed = operator.process(source, batch, outputs);
                     processed
-                        .and_then(|()| operator.sweep(clock::now_ms() as i64))
+                        .and_then(|()| operator.sweep(now))
                         .map_err(|error| self.failed(error))?;
                 }
                 Input::Checkpoint(barrier) => {
-                    if let Some(work) = self.freeze(&mut operator, barrier) {
+                    if let Some(work) = self.freeze(&mut operator, clock.now(), barrier) {
                         save(work);
                     }
                 }
@@ -145,6 +147,7 @@ impl<O: Operator, B: Storage + Clone + Send> SubtaskThread<O, B> {
             is_busy = operator.work(&mut self.outputs).map_err(|error| self.failed(error))?;
         }
         self.outputs.send(Message::Flush);
+        operator.tick(clock.now());
         operator.finish(&mut self.outputs).map_err(|error| self.failed(error))?;
         // First: the job is over once the sink has seen the end of every subtask.
         self.signal(Signal::Counted(operator.counters()));
@@ -156,6 +159,7 @@ impl<O: Operator, B: Storage + Clone + Send> SubtaskThread<O, B> {
     fn freeze(
         &self,
         operator: &mut O,
+        now: i64,
         barrier: Barrier,
     ) -> Option<Work<<O::States as States>::Error>> {
         let since = Instant::now();
@@ -166,7 +170,7 @@ impl<O: Operator, B: Storage + Clone + Send> SubtaskThread<O, B> {
         let cut = Cut {
             checkpoint: barrier.id.checkpoint,
             base: barrier.base.map(|base| base.checkpoint),
-            now: clock::now_ms() as i64,
+            now,
             watermark: operator.watermark(),
         };
         let frozen = freeze(operator.states(), self.subtask.groups, cut);
