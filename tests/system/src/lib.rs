@@ -9,6 +9,7 @@
 //! | [`rows`] | rows of text under named columns, read and written as CSV and JSON lines |
 //! | [`generate`] | rows that follow from a seed |
 //! | [`windows`] | what comes out of windows, computed independently |
+//! | [`expiring`] | what comes out of windows whose content expires, computed independently |
 //! | [`expected`] | what each SPEC comes to, computed independently |
 
 #![forbid(unsafe_code)]
@@ -16,6 +17,7 @@
 #![allow(clippy::unwrap_used)]
 
 pub mod expected;
+pub mod expiring;
 pub mod generate;
 pub mod mount;
 pub mod place;

@@ -75,7 +75,7 @@ pub fn windows(
 }
 
 /// Returns the starts of all windows that hold a time and end behind the watermark.
-fn aligned(at: i64, size: i64, slide: i64, watermark: i64) -> Vec<i64> {
+pub(crate) fn aligned(at: i64, size: i64, slide: i64, watermark: i64) -> Vec<i64> {
     let mut start = at.div_euclid(slide) * slide;
     let mut starts = Vec::new();
     while start + size > at {

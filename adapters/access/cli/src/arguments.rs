@@ -9,6 +9,7 @@ pub use windows::Windows;
 use std::ffi::OsString;
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::builder::styling::Styles;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -16,7 +17,7 @@ use clap::error::ErrorKind;
 use clap::{ArgAction, Args, ColorChoice, CommandFactory, Parser, Subcommand, ValueEnum};
 use holdwater_any::Store;
 
-use crate::duration::Every;
+use crate::duration::{Every, parse_duration};
 use crate::failure::Failure;
 use crate::size::parse_size;
 use crate::spec::Spec;
@@ -85,6 +86,11 @@ pub struct Run {
         help_heading = "Job"
     )]
     pub agg: Vec<Spec>,
+    /// Forget a key of which no row came for so long, such as 7d: it has no row in the results, and
+    /// begins anew if one comes; values of distinct and collect are forgotten each by itself. By
+    /// the clock; with --time by the watermark, within each window
+    #[arg(long, value_parser = parse_duration, value_name = "TIME", help_heading = "Job")]
+    pub ttl: Option<Duration>,
 
     /// When, and in which windows of time, rows count.
     #[command(flatten)]

@@ -93,10 +93,11 @@ fn attempt(dump: &Dump, out: &mut impl Write) -> Result<(), Stop> {
     let format = if dump.json { Format::Jsonl } else { dump.format };
     let mut printer =
         Printer::new(format, &columns, windowed.is_some(), out).map_err(Stop::Unwritten)?;
-    let plain = is_of_a_spec(types.value.view());
+    let shown = types.without_stamps();
+    let plain = is_of_a_spec(shown.value.view());
     let mut found = false;
     for chain in chains {
-        for (bytes, row) in parts.read(chain).map_err(damaged)? {
+        for (bytes, mut row) in parts.read(chain).map_err(damaged)? {
             let told = |_| {
                 let place = format!("a row of state {} does not decode", state.name);
                 Failure::Corrupt(format!("{place}; holdwater verify --deep names it"))
@@ -110,7 +111,8 @@ fn attempt(dump: &Dump, out: &mut impl Write) -> Result<(), Stop> {
                 continue;
             }
             found = true;
-            let value = value(row, &types, plain).map_err(told)?;
+            types.take_stamps(&mut row);
+            let value = value(row, &shown, plain).map_err(told)?;
             printer.row(&row_key, &value).map_err(Stop::Unwritten)?;
         }
     }

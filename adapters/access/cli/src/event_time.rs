@@ -9,6 +9,7 @@
 //! An input that has grown since its end goes on with the `W` that windows were closed by in the
 //! meantime, where that is higher than its own.
 
+use holdwater::ttl::When;
 use holdwater::window::Assigner;
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +22,13 @@ pub(crate) struct Moment {
     pub(crate) watermark: i64,
     /// Its number in the input.
     pub(crate) row: u64,
+}
+
+impl Moment {
+    /// Returns when the row is to what expires by event time.
+    pub(crate) const fn when(self) -> When {
+        When::event(self.time, self.watermark)
+    }
 }
 
 /// How far the event time of one input has come, as its subtasks are told.

@@ -4,14 +4,17 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::convert::Infallible;
 
-use holdwater::codec::{Encoding, Reader};
+use holdwater::codec::{Encoding, Reader, decode};
 use holdwater::error::{Fault, Malformed};
 use holdwater::manifest::{Chain, Manifest, StateEntry};
 use holdwater::page::Portable;
 use holdwater::schema::{Budget, Leaf, Schema, StoredSchema, walk};
 use holdwater::snapshot::Snapshot;
-use holdwater::state::{Change, Description, Kind, LoadError, Name, Op, Shape, TypeSchema};
+use holdwater::state::{
+    Change, Cutoff, Description, Expiry, Kind, LoadError, Name, Op, Shape, Stamped, TypeSchema,
+};
 use holdwater::storage::ObjectId;
+use holdwater::ttl::stamped_schema;
 use holdwater_files::Files;
 
 use crate::directory::Object;
@@ -41,6 +44,8 @@ pub(crate) struct Types {
     /// Of a map; of timers that of their times.
     pub(crate) field: Option<StoredSchema>,
     pub(crate) value: StoredSchema,
+    /// When rows expire, if ever: each value, item or field has a stamp then.
+    pub(crate) expiry: Option<Expiry>,
 }
 
 impl Types {
@@ -48,7 +53,7 @@ impl Types {
     pub(crate) fn of(state: &StateEntry) -> Result<Self, Malformed> {
         let schema = &state.schema;
         let kind = Kind::from_code(schema.kind).ok_or(Malformed::new(Fault::Version, 0))?;
-        if schema.expiry.is_some() || !schema.window.is_empty() {
+        if !schema.window.is_empty() {
             return Err(Malformed::new(Fault::Version, 0));
         }
         let field = match kind.rows() {
@@ -57,7 +62,11 @@ impl Types {
             _ => None,
         };
         let (key, value) = (StoredSchema::parse(&schema.key)?, StoredSchema::parse(&schema.value)?);
-        Ok(Self { kind, encoding: schema.encoding, key, field, value })
+        let expiry = schema.expiry;
+        if expiry.is_some() && stamped_schema(value.view()).is_none() {
+            return Err(Malformed::new(Fault::Range, 0));
+        }
+        Ok(Self { kind, encoding: schema.encoding, key, field, value, expiry })
     }
 
     /// Describes a state of these types, for a part that is written.
@@ -73,7 +82,7 @@ impl Types {
             field: field.map(TypeSchema::Stored),
             value: TypeSchema::Stored(self.value.clone()),
             encoding: self.encoding,
-            stamped: None,
+            stamped: self.expiry.map(Stamped::unread),
             types: holdwater::state::Types::UNKNOWN,
         })
     }
@@ -134,6 +143,11 @@ impl<'m> Parts<'m> {
             snapshot
                 .rows::<Infallible>(entry, |change| apply(change, types, fresh, &mut rows))
                 .map_err(|error| in_part(part.file, &section, error))?;
+        }
+        // Of a chain of deltas rows have expired that lived when they were written.
+        if let Some(expiry) = self.types.expiry {
+            let cutoff = expiry.cutoff(self.state.moment.by(expiry.domain));
+            rows.retain(|_, row| self.types.keep_live(row, cutoff));
         }
         Ok(rows)
     }
@@ -223,6 +237,48 @@ fn apply(
 }
 
 impl Types {
+    /// Drops of a row what has expired; returns whether something lives.
+    fn keep_live(&self, row: &mut Row, cutoff: Cutoff) -> bool {
+        let lives = |held: &[u8]| {
+            let stamp = decode(self.encoding, &mut Reader::new(held));
+            stamp.is_ok_and(|stamp| !cutoff.includes(stamp))
+        };
+        match row {
+            Row::Fields(fields) => {
+                fields.retain(|_, held| lives(held));
+                !fields.is_empty()
+            }
+            Row::Items(items) => {
+                items.retain(|held| lives(held));
+                !items.is_empty()
+            }
+            Row::Value(held) => lives(held),
+        }
+    }
+
+    /// Returns the types of what is stored, without the stamps of what expires.
+    pub(crate) fn without_stamps(&self) -> Self {
+        let inner = self.expiry.and_then(|_| stamped_schema(self.value.view()));
+        let value = inner.map_or_else(|| self.value.clone(), StoredSchema::from);
+        Self { value, expiry: None, ..self.clone() }
+    }
+
+    /// Takes the stamps off a row.
+    pub(crate) fn take_stamps(&self, row: &mut Row) {
+        let strip = |held: &mut Vec<u8>| {
+            let mut reader = Reader::new(held);
+            // Only what has a stamp is live.
+            let _: Result<i64, _> = decode(self.encoding, &mut reader);
+            *held = reader.rest().to_vec();
+        };
+        match row {
+            _ if self.expiry.is_none() => {}
+            Row::Fields(fields) => fields.values_mut().for_each(strip),
+            Row::Items(items) => items.iter_mut().for_each(strip),
+            Row::Value(held) => strip(held),
+        }
+    }
+
     /// Takes the bytes of one value of `schema`.
     fn piece(&self, schema: Schema<'_>, reader: &mut Reader<'_>) -> Result<Vec<u8>, Malformed> {
         let before = *reader;
@@ -238,7 +294,8 @@ mod tests {
     fn types(kind: Kind) -> Types {
         let text = StoredSchema::leaf(Leaf::String);
         let field = (kind == Kind::Map).then(|| text.clone());
-        Types { kind, encoding: Encoding::Postcard, key: text.clone(), field, value: text }
+        let (key, value) = (text.clone(), text);
+        Types { kind, encoding: Encoding::Postcard, key, field, value, expiry: None }
     }
 
     fn rows(kind: Kind, changes: &[(Op, &[u8])]) -> Rows {

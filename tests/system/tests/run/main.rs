@@ -19,3 +19,4 @@ mod refusal;
 mod resource;
 mod resume;
 mod signal;
+mod ttl;

@@ -4,6 +4,7 @@
 use std::env;
 use std::time::{Duration, Instant};
 
+use holdwater_system::expiring::expiring;
 use holdwater_system::generate::Random;
 use holdwater_system::place::{BACKENDS, Place};
 use holdwater_system::rows::assert_same;
@@ -12,12 +13,14 @@ use holdwater_system::windows::{HOUR, MINUTE, Windows, disordered, windows};
 const SPECS: [&str; 5] =
     ["count", "sum:delay", "max:distance", "distinct:destination", "last:date"];
 
-/// The kinds of windows, each with a lateness that its input keeps to, and one that it does not.
-const KINDS: [(&str, Windows, i64); 4] = [
-    ("--window 1d --lateness 5h", Windows::Tumbling(24 * HOUR), 5 * HOUR),
-    ("--window 1d --slide 9h --lateness 5h", Windows::Sliding(24 * HOUR, 9 * HOUR), 5 * HOUR),
-    ("--session 100m --lateness 5h", Windows::Session(100 * MINUTE), 5 * HOUR),
-    ("--window 3h --lateness 30m", Windows::Tumbling(3 * HOUR), 30 * MINUTE),
+/// The kinds of windows, each with a lateness that its input keeps to, one with a lateness that it
+/// does not keep to, and one whose content expires after so long.
+const KINDS: [(&str, Windows, i64, Option<i64>); 5] = [
+    ("--window 1d --lateness 5h", Windows::Tumbling(24 * HOUR), 5 * HOUR, None),
+    ("--window 1d --slide 9h --lateness 5h", Windows::Sliding(24 * HOUR, 9 * HOUR), 5 * HOUR, None),
+    ("--session 100m --lateness 5h", Windows::Session(100 * MINUTE), 5 * HOUR, None),
+    ("--window 3h --lateness 30m", Windows::Tumbling(3 * HOUR), 30 * MINUTE, None),
+    ("--window 1d --lateness 5h --ttl 2h", Windows::Tumbling(24 * HOUR), 5 * HOUR, Some(2 * HOUR)),
 ];
 
 #[test]
@@ -33,8 +36,12 @@ fn jobs_with_windows_that_are_killed_and_rescaled_again_and_again_write_every_ro
     });
     let (mut kills, mut grown) = (0, 0);
     let per_kind = kills_asked().div_ceil(KINDS.len());
-    for (flags, kind, lateness) in KINDS {
-        let wanted = windows(&inputs.each_ref(), &["origin"], &SPECS, "date", (kind, lateness));
+    for (flags, kind, lateness, ttl) in KINDS {
+        let inputs = inputs.each_ref();
+        let wanted = match ttl {
+            None => windows(&inputs, &["origin"], &SPECS, "date", (kind, lateness)),
+            Some(ttl) => expiring(&inputs, &["origin"], &SPECS, "date", (kind, lateness, ttl)),
+        };
         assert_eq!(wanted.late > 0, lateness < 5 * HOUR, "{flags}");
         let job = format!(
             "run --input a.csv --input b.csv --key origin --agg {} --time date {flags} \

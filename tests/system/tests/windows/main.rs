@@ -10,3 +10,4 @@ mod kill;
 mod output;
 mod resume;
 mod rules;
+mod ttl;

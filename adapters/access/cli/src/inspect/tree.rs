@@ -6,11 +6,12 @@ use std::path::Path;
 
 use holdwater::manifest::{Manifest, OperatorEntry, StateEntry, StateSchema};
 use holdwater::schema::Schema;
-use holdwater::state::Kind;
+use holdwater::state::{Expiry, Kind, TimeDomain};
+use holdwater::ttl::stamped_schema;
 use indicatif::HumanCount;
 
 use super::measure::{Size, Spread, largest};
-use crate::duration::{age_in_words, now_ms};
+use crate::duration::{age_in_words, duration_in_words, now_ms};
 use crate::failure::quoted;
 use crate::list::kind;
 use crate::signature::{job_in_words, position_of};
@@ -182,14 +183,19 @@ pub(super) fn kind_in_words(kind: u8) -> String {
     Kind::from_code(kind).map_or_else(|| format!("kind {kind}"), |kind| kind.to_string())
 }
 
-/// Writes what a state maps to what: `{ origin: String } -> u64`.
+/// Writes what a state maps to what, and for how long if not for ever:
+/// `{ origin: String } -> u64, for 7d by the clock`.
 pub(super) fn schema_in_words(schema: &StateSchema) -> String {
     let words = |bytes: &[u8]| match Schema::parse(bytes) {
         Ok(schema) => plain(&schema.to_string()),
         Err(_) => "?".to_owned(),
     };
     let mut text = words(&schema.key);
-    let value = words(&schema.value);
+    let stamped = Schema::parse(&schema.value).ok().filter(|_| schema.expiry.is_some());
+    let value = match stamped.and_then(stamped_schema) {
+        Some(value) => plain(&value.to_string()),
+        None => words(&schema.value),
+    };
     match Kind::from_code(schema.kind).map(Kind::rows) {
         Some(Kind::List) => text.push_str(&format!(" -> [{value}]")),
         Some(Kind::Map) if value == "()" => {
@@ -198,6 +204,13 @@ pub(super) fn schema_in_words(schema: &StateSchema) -> String {
         Some(Kind::Map) => text.push_str(&format!(" -> {} -> {value}", words(&schema.field))),
         Some(Kind::Timers) => text.push_str(" -> times"),
         _ => text.push_str(&format!(" -> {value}")),
+    }
+    if let Some(Expiry { domain, duration_ms }) = schema.expiry {
+        let clock = match domain {
+            TimeDomain::Event => "event time",
+            TimeDomain::Processing => "the clock",
+        };
+        text.push_str(&format!(", for {} by {clock}", duration_in_words(duration_ms)));
     }
     text
 }

@@ -1,16 +1,19 @@
 //! The states of the SPECs: one for each, each of the kind that fits it, under any kind of key.
 
 mod cells;
+mod held;
 
-pub(super) use cells::{Added, Cells};
+pub(super) use cells::{Added, Cells, Timing};
+pub(super) use held::Values;
 
 use std::borrow::Cow;
-use std::ops::ControlFlow;
 
 use holdwater::key::{At, Key, KeyGroup};
-use holdwater::schema::{Data, StoredSchema};
-use holdwater::state::{Backend, Descriptor, List, Loan, Map, States, Value, Visitor};
+use holdwater::schema::StoredSchema;
+use holdwater::state::{Backend, Descriptor, States, Visitor};
+use holdwater::ttl::{Ttl, When};
 
+use self::held::{Lists, Sets};
 use super::failures::AddError;
 use crate::accumulators::{Answer, Extreme, Latest, Mean, Overflow, Placed, Sum};
 use crate::spec::Spec;
@@ -19,16 +22,16 @@ use crate::spec::Spec;
 pub(super) struct Columns<B: Backend, K: Key>(Vec<Column<B, K>>);
 
 enum Column<B: Backend, K: Key> {
-    Count(B::Value<K, u64>),
-    Sum(B::Value<K, Sum>),
-    Mean(B::Value<K, Mean>),
-    Min(B::Value<K, Extreme>),
-    Max(B::Value<K, Extreme>),
-    Last(B::Value<K, Option<String>>),
-    LastPlaced(B::Value<K, Latest>),
-    Distinct(B::Map<K, String, ()>),
-    Collect(B::List<K, String>),
-    CollectPlaced(B::List<K, Placed>),
+    Count(Values<B, K, u64>),
+    Sum(Values<B, K, Sum>),
+    Mean(Values<B, K, Mean>),
+    Min(Values<B, K, Extreme>),
+    Max(Values<B, K, Extreme>),
+    Last(Values<B, K, Option<String>>),
+    LastPlaced(Values<B, K, Latest>),
+    Distinct(Sets<B, K>),
+    Collect(Lists<B, K, String>),
+    CollectPlaced(Lists<B, K, Placed>),
 }
 
 /// Whether what is held under one key may come to join what is held under another.
@@ -47,8 +50,9 @@ impl<B: Backend, K: Key> Columns<B, K> {
         specs: &[Spec],
         key: &StoredSchema,
         joining: Joining,
+        ttl: Option<Ttl>,
     ) -> Result<Self, B::Error> {
-        let open = |spec| Column::open(backend, spec, key, joining);
+        let open = |spec| Column::open(backend, spec, key, joining, ttl);
         Ok(Self(specs.iter().map(open).collect::<Result<_, _>>()?))
     }
 
@@ -73,11 +77,11 @@ impl<B: Backend, K: Key> Columns<B, K> {
         &mut self,
         into: At<'_, K>,
         from: At<'_, K>,
-        line: u64,
+        (line, when): (u64, When),
         specs: &[Spec],
     ) -> Result<(), AddError<B::Error>> {
         for (column, spec) in self.0.iter_mut().zip(specs) {
-            if let Err(overflow) = column.merge(into, from)? {
+            if let Err(overflow) = column.merge(into, from, when)? {
                 return Err(AddError::Overflow(overflow, spec.to_string(), line));
             }
         }
@@ -85,8 +89,22 @@ impl<B: Backend, K: Key> Columns<B, K> {
     }
 
     /// Returns what each SPEC comes to.
-    pub(super) fn answers(&self, at: At<'_, K>) -> Result<Box<[Answer<'static>]>, B::Error> {
-        self.0.iter().map(|column| column.answer(at)).collect()
+    pub(super) fn answers(
+        &self,
+        at: At<'_, K>,
+        when: When,
+    ) -> Result<Box<[Answer<'static>]>, B::Error> {
+        self.0.iter().map(|column| column.answer(at, when)).collect()
+    }
+
+    /// Returns whether any of the states holds something.
+    pub(super) fn hold(&self, at: At<'_, K>, when: When) -> Result<bool, B::Error> {
+        for column in &self.0 {
+            if column.holds(at, when)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Drops what is held.
@@ -100,9 +118,9 @@ impl<B: Backend, K: Key> Columns<B, K> {
     }
 
     /// Returns the keys of a group, from a state that has a row for each.
-    pub(super) fn keys(&self, group: KeyGroup) -> Result<Vec<K>, B::Error> {
+    pub(super) fn keys(&self, group: KeyGroup, when: When) -> Result<Vec<K>, B::Error> {
         let every = self.0.iter().find(|column| column.has_every_key());
-        every.expect("a state holds a row for every key").keys(group)
+        every.expect("a state holds a row for every key").keys(group, when)
     }
 }
 
@@ -111,15 +129,15 @@ impl<B: Backend, K: Key> States for Columns<B, K> {
 
     fn each<V: Visitor<B::Error>>(&mut self, visitor: &mut V) -> Result<(), V::Stop> {
         self.0.iter_mut().try_for_each(|column| match column {
-            Column::Count(state) => visitor.state(state),
-            Column::Sum(state) => visitor.state(state),
-            Column::Mean(state) => visitor.state(state),
-            Column::Min(state) | Column::Max(state) => visitor.state(state),
-            Column::Last(state) => visitor.state(state),
-            Column::LastPlaced(state) => visitor.state(state),
-            Column::Distinct(state) => visitor.state(state),
-            Column::Collect(state) => visitor.state(state),
-            Column::CollectPlaced(state) => visitor.state(state),
+            Column::Count(state) => state.visit(visitor),
+            Column::Sum(state) => state.visit(visitor),
+            Column::Mean(state) => state.visit(visitor),
+            Column::Min(state) | Column::Max(state) => state.visit(visitor),
+            Column::Last(state) => state.visit(visitor),
+            Column::LastPlaced(state) => state.visit(visitor),
+            Column::Distinct(state) => state.visit(visitor),
+            Column::Collect(state) => state.visit(visitor),
+            Column::CollectPlaced(state) => state.visit(visitor),
         })
     }
 }
@@ -130,24 +148,29 @@ impl<B: Backend, K: Key> Column<B, K> {
         spec: &Spec,
         key: &StoredSchema,
         joining: Joining,
+        ttl: Option<Ttl>,
     ) -> Result<Self, B::Error> {
         let name = spec.to_string();
         Ok(match (spec, joining) {
-            (Spec::Count, _) => Self::Count(backend.value(described(&name, key))?),
-            (Spec::Sum(_), _) => Self::Sum(backend.value(described(&name, key))?),
-            (Spec::Mean(_), _) => Self::Mean(backend.value(described(&name, key))?),
-            (Spec::Min(_), _) => Self::Min(backend.value(described(&name, key))?),
-            (Spec::Max(_), _) => Self::Max(backend.value(described(&name, key))?),
-            (Spec::Distinct(_), _) => Self::Distinct(backend.map(described(&name, key))?),
-            (Spec::Last(_), Joining::Never) => Self::Last(backend.value(described(&name, key))?),
+            (Spec::Count, _) => Self::Count(Values::open(backend, described(&name, key), ttl)?),
+            (Spec::Sum(_), _) => Self::Sum(Values::open(backend, described(&name, key), ttl)?),
+            (Spec::Mean(_), _) => Self::Mean(Values::open(backend, described(&name, key), ttl)?),
+            (Spec::Min(_), _) => Self::Min(Values::open(backend, described(&name, key), ttl)?),
+            (Spec::Max(_), _) => Self::Max(Values::open(backend, described(&name, key), ttl)?),
+            (Spec::Distinct(_), _) => {
+                Self::Distinct(Sets::open(backend, described(&name, key), ttl)?)
+            }
+            (Spec::Last(_), Joining::Never) => {
+                Self::Last(Values::open(backend, described(&name, key), ttl)?)
+            }
             (Spec::Last(_), Joining::Sessions) => {
-                Self::LastPlaced(backend.value(described(&name, key))?)
+                Self::LastPlaced(Values::open(backend, described(&name, key), ttl)?)
             }
             (Spec::Collect(_), Joining::Never) => {
-                Self::Collect(backend.list(described(&name, key))?)
+                Self::Collect(Lists::open(backend, described(&name, key), ttl)?)
             }
             (Spec::Collect(_), Joining::Sessions) => {
-                Self::CollectPlaced(backend.list(described(&name, key))?)
+                Self::CollectPlaced(Lists::open(backend, described(&name, key), ttl)?)
             }
         })
     }
@@ -163,32 +186,32 @@ impl<B: Backend, K: Key> Column<B, K> {
         places: &[At<'_, K>],
         cells: Cells<'_, R>,
     ) -> Result<Option<(Overflow, usize)>, B::Error> {
-        let mut failed = None;
+        let (mut failed, when) = (None, |place| cells.when(place));
         match self {
-            Self::Count(state) => state.update_batch(places, |_| 0, |_, count| *count += 1)?,
+            Self::Count(state) => state.update_batch(places, when, || 0, |_, count| *count += 1)?,
             Self::Sum(state) => {
                 let add = |place, sum: &mut Sum| {
                     failed = failed.or(cells.add_number(place, |number| sum.add(number)));
                 };
-                state.update_batch(places, |_| Sum::default(), add)?;
+                state.update_batch(places, when, Sum::default, add)?;
             }
             Self::Mean(state) => {
                 let add = |place, mean: &mut Mean| {
                     failed = failed.or(cells.add_number(place, |number| mean.add(number)));
                 };
-                state.update_batch(places, |_| Mean::default(), add)?;
+                state.update_batch(places, when, Mean::default, add)?;
             }
             Self::Min(state) => {
                 let add = |place, least: &mut Extreme| {
                     cells.get(place).into_iter().for_each(|cell| least.lower(cell));
                 };
-                state.update_batch(places, |_| Extreme::default(), add)?;
+                state.update_batch(places, when, Extreme::default, add)?;
             }
             Self::Max(state) => {
                 let add = |place, most: &mut Extreme| {
                     cells.get(place).into_iter().for_each(|cell| most.raise(cell));
                 };
-                state.update_batch(places, |_| Extreme::default(), add)?;
+                state.update_batch(places, when, Extreme::default, add)?;
             }
             Self::Last(state) => {
                 let add = |place, last: &mut Option<String>| {
@@ -196,7 +219,7 @@ impl<B: Backend, K: Key> Column<B, K> {
                         *last = Some(text.to_owned());
                     }
                 };
-                state.update_batch(places, |_| None, add)?;
+                state.update_batch(places, when, || None, add)?;
             }
             Self::LastPlaced(state) => {
                 let add = |place, last: &mut Latest| {
@@ -205,25 +228,28 @@ impl<B: Backend, K: Key> Column<B, K> {
                         last.add(input, row, text);
                     }
                 };
-                state.update_batch(places, |_| Latest::default(), add)?;
+                state.update_batch(places, when, Latest::default, add)?;
             }
             Self::Distinct(state) => {
-                for (at, text) in cells.texts(places) {
-                    if state.get(at, text)?.is_none() {
-                        state.put(at, text, ())?;
+                for (place, at) in places.iter().enumerate() {
+                    if let Some(text) = cells.text(place) {
+                        state.add(*at, text, when(place))?;
                     }
                 }
             }
             Self::Collect(state) => {
-                for (at, text) in cells.texts(places) {
-                    state.push(at, text.to_owned())?;
+                for (place, at) in places.iter().enumerate() {
+                    if let Some(text) = cells.text(place) {
+                        state.push(*at, text.to_owned(), when(place))?;
+                    }
                 }
             }
             Self::CollectPlaced(state) => {
                 for (place, at) in places.iter().enumerate() {
                     if let Some(text) = cells.text(place) {
                         let (input, row) = cells.place(place);
-                        state.push(*at, Placed { input, row, cell: text.to_owned() })?;
+                        let item = Placed { input, row, cell: text.to_owned() };
+                        state.push(*at, item, when(place))?;
                     }
                 }
             }
@@ -235,57 +261,71 @@ impl<B: Backend, K: Key> Column<B, K> {
         &mut self,
         into: At<'_, K>,
         from: At<'_, K>,
+        when: When,
     ) -> Result<Result<(), Overflow>, B::Error> {
         match self {
             Self::Count(state) => {
-                merge(state, into, from, |count, more: u64| *count += more).map(|_| Ok(()))
+                state.merge(into, from, when, |count, more: u64| *count += more).map(|_| Ok(()))
             }
-            Self::Sum(state) => Ok(merge(state, into, from, Sum::merge)?.unwrap_or(Ok(()))),
-            Self::Mean(state) => Ok(merge(state, into, from, Mean::merge)?.unwrap_or(Ok(()))),
-            Self::Min(state) => merge(state, into, from, Extreme::merge_lower).map(|_| Ok(())),
-            Self::Max(state) => merge(state, into, from, Extreme::merge_raise).map(|_| Ok(())),
+            Self::Sum(state) => Ok(state.merge(into, from, when, Sum::merge)?.unwrap_or(Ok(()))),
+            Self::Mean(state) => Ok(state.merge(into, from, when, Mean::merge)?.unwrap_or(Ok(()))),
+            Self::Min(state) => state.merge(into, from, when, Extreme::merge_lower).map(|_| Ok(())),
+            Self::Max(state) => state.merge(into, from, when, Extreme::merge_raise).map(|_| Ok(())),
             Self::Last(_) | Self::Collect(_) => panic!("only sessions join"),
-            Self::LastPlaced(state) => merge(state, into, from, Latest::merge).map(|_| Ok(())),
-            Self::Distinct(state) => state.merge(into, &[from], |_, ()| {}).map(Ok),
-            Self::CollectPlaced(state) => state.merge(into, &[from]).map(Ok),
+            Self::LastPlaced(state) => state.merge(into, from, when, Latest::merge).map(|_| Ok(())),
+            Self::Distinct(state) => state.merge(into, from, when).map(Ok),
+            Self::CollectPlaced(state) => state.merge(into, from, when).map(Ok),
         }
     }
 
-    fn answer(&self, at: At<'_, K>) -> Result<Answer<'static>, B::Error> {
+    fn answer(&self, at: At<'_, K>, when: When) -> Result<Answer<'static>, B::Error> {
         Ok(match self {
-            Self::Count(state) => Answer::Integer(state.get(at)?.map_or(0, |n| i128::from(*n))),
-            Self::Sum(state) => state.get(at)?.map_or(Answer::Nothing, |sum| sum.answer()),
-            Self::Mean(state) => state.get(at)?.map_or(Answer::Nothing, |mean| mean.answer()),
-            Self::Min(state) | Self::Max(state) => {
-                state.get(at)?.map_or(Answer::Nothing, |held| held.answer().into_owned())
+            Self::Count(state) => {
+                Answer::Integer(state.get(at, when)?.map_or(0, |n| i128::from(*n)))
             }
-            Self::Last(state) => match state.get(at)?.as_deref() {
+            Self::Sum(state) => state.get(at, when)?.map_or(Answer::Nothing, |sum| sum.answer()),
+            Self::Mean(state) => state.get(at, when)?.map_or(Answer::Nothing, |mean| mean.answer()),
+            Self::Min(state) | Self::Max(state) => {
+                state.get(at, when)?.map_or(Answer::Nothing, |held| held.answer().into_owned())
+            }
+            Self::Last(state) => match state.get(at, when)?.as_deref() {
                 Some(Some(text)) => Answer::Text(Cow::Owned(text.clone())),
                 _ => Answer::Nothing,
             },
             Self::LastPlaced(state) => {
-                state.get(at)?.map_or(Answer::Nothing, |held| held.answer().into_owned())
+                state.get(at, when)?.map_or(Answer::Nothing, |held| held.answer().into_owned())
             }
-            Self::Distinct(state) => match state.len(at)? {
+            Self::Distinct(state) => match state.len(at, when)? {
                 0 => Answer::Nothing,
                 count => Answer::Integer(i128::from(count)),
             },
             Self::Collect(state) => {
                 let mut joined = Joined::default();
-                state.items(at, |item| joined.push(item))?;
+                state.items(at, when, |item| joined.push(item))?;
                 joined.answer()
             }
             Self::CollectPlaced(state) => {
                 let mut items = Vec::new();
-                state.items(at, |item| {
-                    items.push(item.clone());
-                    ControlFlow::Continue(())
-                })?;
+                state.items(at, when, |item| items.push(item.clone()))?;
                 items.sort_unstable();
                 let mut joined = Joined::default();
-                items.iter().for_each(|item| _ = joined.push(&item.cell));
+                items.iter().for_each(|item| joined.push(&item.cell));
                 joined.answer()
             }
+        })
+    }
+
+    fn holds(&self, at: At<'_, K>, when: When) -> Result<bool, B::Error> {
+        Ok(match self {
+            Self::Count(state) => state.get(at, when)?.is_some(),
+            Self::Sum(state) => state.get(at, when)?.is_some(),
+            Self::Mean(state) => state.get(at, when)?.is_some(),
+            Self::Min(state) | Self::Max(state) => state.get(at, when)?.is_some(),
+            Self::Last(state) => state.get(at, when)?.is_some(),
+            Self::LastPlaced(state) => state.get(at, when)?.is_some(),
+            Self::Distinct(state) => state.len(at, when)? > 0,
+            Self::Collect(state) => state.has_items(at, when)?,
+            Self::CollectPlaced(state) => state.has_items(at, when)?,
         })
     }
 
@@ -297,20 +337,20 @@ impl<B: Backend, K: Key> Column<B, K> {
             Self::Min(state) | Self::Max(state) => state.remove(at),
             Self::Last(state) => state.remove(at),
             Self::LastPlaced(state) => state.remove(at),
-            Self::Distinct(state) => state.remove_all(at),
+            Self::Distinct(state) => state.remove(at),
             Self::Collect(state) => state.remove(at),
             Self::CollectPlaced(state) => state.remove(at),
         }
     }
 
-    fn keys(&self, group: KeyGroup) -> Result<Vec<K>, B::Error> {
+    fn keys(&self, group: KeyGroup, when: When) -> Result<Vec<K>, B::Error> {
         match self {
-            Self::Count(state) => keys(state, group),
-            Self::Sum(state) => keys(state, group),
-            Self::Mean(state) => keys(state, group),
-            Self::Min(state) | Self::Max(state) => keys(state, group),
-            Self::Last(state) => keys(state, group),
-            Self::LastPlaced(state) => keys(state, group),
+            Self::Count(state) => state.keys(group, when),
+            Self::Sum(state) => state.keys(group, when),
+            Self::Mean(state) => state.keys(group, when),
+            Self::Min(state) | Self::Max(state) => state.keys(group, when),
+            Self::Last(state) => state.keys(group, when),
+            Self::LastPlaced(state) => state.keys(group, when),
             Self::Distinct(_) | Self::Collect(_) | Self::CollectPlaced(_) => Ok(Vec::new()),
         }
     }
@@ -321,7 +361,7 @@ impl<B: Backend, K: Key> Column<B, K> {
 struct Joined(Option<String>);
 
 impl Joined {
-    fn push(&mut self, cell: &str) -> ControlFlow<()> {
+    fn push(&mut self, cell: &str) {
         match &mut self.0 {
             None => self.0 = Some(cell.to_owned()),
             Some(text) => {
@@ -329,37 +369,11 @@ impl Joined {
                 text.push_str(cell);
             }
         }
-        ControlFlow::Continue(())
     }
 
     fn answer(self) -> Answer<'static> {
         self.0.map_or(Answer::Nothing, |text| Answer::Text(Cow::Owned(text)))
     }
-}
-
-/// Moves the value at `from`, if there is one, into the one at `into`; returns what `merge` does.
-fn merge<K: Key, V: Data + Default, S: Value<K, V>, R>(
-    state: &mut S,
-    into: At<'_, K>,
-    from: At<'_, K>,
-    merge: impl FnOnce(&mut V, V) -> R,
-) -> Result<Option<R>, S::Error> {
-    let Some(value) = state.get(from)?.map(Loan::into_owned) else { return Ok(None) };
-    state.remove(from)?;
-    state.update(into, V::default, |held| merge(held, value)).map(Some)
-}
-
-/// Returns the keys of a group.
-pub(super) fn keys<K: Key, V: Data, S: Value<K, V>>(
-    state: &S,
-    group: KeyGroup,
-) -> Result<Vec<K>, S::Error> {
-    let mut found = Vec::new();
-    state.visit(group, |key, _| {
-        found.push(key.clone());
-        ControlFlow::Continue(())
-    })?;
-    Ok(found)
 }
 
 fn described<'d, K, V>(name: &'d str, key: &StoredSchema) -> Descriptor<'d, K, V> {

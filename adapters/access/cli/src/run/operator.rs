@@ -30,13 +30,15 @@ pub(super) struct ResultRow {
 pub(super) struct Aggregate<B: Backend> {
     states: Aggregates<B>,
     plan: Arc<Plan>,
+    /// The time of processing.
+    now: i64,
 }
 
 impl<B: Backend> Aggregate<B> {
     /// Opens the states of the plan on `backend`.
     pub(super) fn open(backend: &mut B, plan: Arc<Plan>) -> Result<Self, Failure> {
-        let states = Aggregates::open(backend, &plan.specs, &plan.key_schema);
-        Ok(Self { states: states.map_err(|error| of_state(&error))?, plan })
+        let states = Aggregates::open(backend, &plan.specs, &plan.key_schema, plan.ttl);
+        Ok(Self { states: states.map_err(|error| of_state(&error))?, plan, now: i64::MIN })
     }
 }
 
@@ -46,19 +48,23 @@ impl<B: Backend + 'static> Operator for Aggregate<B> {
     type States = Aggregates<B>;
     type Error = Failure;
 
+    fn tick(&mut self, now: i64) {
+        self.now = now;
+    }
+
     fn process(
         &mut self,
         source: usize,
         batch: RowBatch,
         _: &mut Outputs<Self::Output>,
     ) -> Result<(), Failure> {
-        let added = self.states.add(&batch, source, &self.plan.specs);
+        let added = self.states.add(&batch, source, self.now, &self.plan.specs);
         added.map_err(|error| error.of_input(&self.plan.inputs[source]))
     }
 
     fn finish(&mut self, outputs: &mut Outputs<Self::Output>) -> Result<(), Failure> {
         let mut rows = Vec::new();
-        let shown = self.states.results(|key, answers| {
+        let shown = self.states.results(self.now, |key, answers| {
             rows.push(ResultRow { key, window: None, answers });
             if rows.len() == RESULTS_MAX {
                 outputs.emit(std::mem::take(&mut rows));
@@ -85,6 +91,9 @@ impl<B: Backend + 'static> Operator for Aggregate<B> {
 pub(super) struct WindowedAggregate<B: Backend> {
     states: WindowedAggregates<B>,
     clocks: Clocks,
+    /// The watermark up to which all windows have been shown: what has expired by it does not count
+    /// for any other.
+    closed: i64,
     plan: Arc<Plan>,
 }
 
@@ -96,10 +105,11 @@ impl<B: Backend> WindowedAggregate<B> {
         windows: &WindowPlan,
     ) -> Result<Self, Failure> {
         let WindowPlan { assigner, key_schema: windowed, .. } = windows;
-        let Plan { specs, key_schema, inputs, .. } = &*plan;
-        let states = WindowedAggregates::open(backend, specs, *assigner, key_schema, windowed);
-        let clocks = Clocks::new(inputs.len());
-        Ok(Self { states: states.map_err(|error| of_state(&error))?, clocks, plan })
+        let Plan { specs, key_schema, inputs, ttl, .. } = &*plan;
+        let keys = (key_schema, windowed);
+        let states = WindowedAggregates::open(backend, specs, *assigner, keys, *ttl);
+        let (clocks, closed) = (Clocks::new(inputs.len()), i64::MIN);
+        Ok(Self { states: states.map_err(|error| of_state(&error))?, clocks, closed, plan })
     }
 
     /// Shows the windows that are due at `watermark`, some at most; returns whether there are more.
@@ -109,7 +119,8 @@ impl<B: Backend> WindowedAggregate<B> {
         outputs: &mut Outputs<Vec<ResultRow>>,
     ) -> Result<bool, Failure> {
         let (mut rows, mut sweep) = (Vec::new(), Sweep::new(watermark, RESULTS_MAX));
-        let closed = self.states.close(&mut sweep, |row| rows.push(row));
+        let reached = self.clocks.closed();
+        let closed = self.states.close(&mut sweep, reached, |row| rows.push(row));
         closed.map_err(|error| of_state(&error))?;
         if !rows.is_empty() {
             outputs.emit(rows);
@@ -139,7 +150,12 @@ impl<B: Backend + 'static> Operator for WindowedAggregate<B> {
     }
 
     fn work(&mut self, outputs: &mut Outputs<Self::Output>) -> Result<bool, Failure> {
-        self.close(self.clocks.closed(), outputs)
+        let watermark = self.clocks.closed();
+        let has_more = self.close(watermark, outputs)?;
+        if !has_more {
+            self.closed = watermark;
+        }
+        Ok(has_more)
     }
 
     fn finish(&mut self, outputs: &mut Outputs<Self::Output>) -> Result<(), Failure> {
@@ -151,12 +167,12 @@ impl<B: Backend + 'static> Operator for WindowedAggregate<B> {
         &mut self.states
     }
 
-    fn sweep(&mut self, now: i64) -> Result<(), Failure> {
-        sweep(&mut self.states, now)
+    fn sweep(&mut self, _: i64) -> Result<(), Failure> {
+        sweep(&mut self.states, self.closed)
     }
 
     fn watermark(&self) -> i64 {
-        self.clocks.closed()
+        self.closed
     }
 }
 

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use holdwater::schema::StoredSchema;
+use holdwater::ttl::Ttl;
 use holdwater::window::Assigner;
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -29,6 +30,8 @@ pub(super) struct Plan {
     pub(super) signature: Vec<u8>,
     /// The windows, if there are any.
     pub(super) windows: Option<WindowPlan>,
+    /// How long keys live of which no row comes, if not for ever.
+    pub(super) ttl: Option<Ttl>,
 }
 
 /// The windows that rows count in.
@@ -70,6 +73,10 @@ impl Plan {
                 Some(time) => selection.with_time(time),
                 None => selection,
             },
+            ttl: run.ttl.map(|duration| match windows {
+                None => Ttl::processing(duration),
+                Some(_) => Ttl::event(duration),
+            }),
             windows,
             key_schema,
             inputs: run.input.iter().map(|path| name_of(path)).collect(),

@@ -5,10 +5,11 @@ use std::fmt;
 use holdwater::error::StateError;
 use holdwater::key::{At, KeyGroup, KeyGroups};
 use holdwater::schema::StoredSchema;
-use holdwater::state::{Backend, Descriptor, State, States, Value, Visitor};
+use holdwater::state::{Backend, Descriptor, State, States, Visitor};
+use holdwater::ttl::{Ttl, When};
 
 use super::batch::RowBatch;
-use super::columns::{self, Added, Columns, Joining};
+use super::columns::{Added, Columns, Joining, Timing, Values};
 use super::failures::AddError;
 use crate::accumulators::Answer;
 use crate::fields::Fields;
@@ -19,7 +20,7 @@ pub(super) struct Aggregates<B: Backend> {
     groups: KeyGroups,
     columns: Columns<B, Fields>,
     /// Which keys there are, where no SPEC has a row for each of them.
-    keys: Option<B::Value<Fields, ()>>,
+    keys: Option<Values<B, Fields, ()>>,
 }
 
 impl<B: Backend> Aggregates<B> {
@@ -28,55 +29,55 @@ impl<B: Backend> Aggregates<B> {
         backend: &mut B,
         specs: &[Spec],
         key: &StoredSchema,
+        ttl: Option<Ttl>,
     ) -> Result<Self, B::Error> {
-        let columns = Columns::open(backend, specs, key, Joining::Never)?;
+        let columns = Columns::open(backend, specs, key, Joining::Never, ttl)?;
         let keys = if columns.have_every_key() {
             None
         } else {
-            Some(backend.value(Descriptor::new("keys").key_schema(key.clone()))?)
+            let keys = Descriptor::new("keys").key_schema(key.clone());
+            Some(Values::open(backend, keys, ttl)?)
         };
         Ok(Self { groups: backend.groups(), columns, keys })
     }
 
-    /// Adds the rows of a batch of an input.
+    /// Adds the rows of a batch of an input at `now`.
     pub(super) fn add(
         &mut self,
         batch: &RowBatch,
         input: usize,
+        now: i64,
         specs: &[Spec],
     ) -> Result<(), AddError<B::Error>> {
         let places: Vec<At<'_, Fields>> = batch.places(self.groups).collect();
-        let added = Added { places: &places, row: |place| place, batch, input };
-        self.columns.add(added, specs)?;
+        let (row, timing) = (|place| place, Timing::Now(now));
+        self.columns.add(Added { places: &places, row, batch, input, timing }, specs)?;
         if let Some(keys) = &mut self.keys {
-            for at in places {
-                if keys.get(at)?.is_none() {
-                    keys.put(at, ())?;
-                }
-            }
+            keys.add(&places, now.into())?;
         }
         Ok(())
     }
 
-    /// Shows every key of the owned groups with what each SPEC comes to.
+    /// Shows every key of the owned groups that lives at `now` with what each SPEC comes to.
     pub(super) fn results(
         &self,
+        now: i64,
         mut show: impl FnMut(Fields, Box<[Answer<'static>]>),
     ) -> Result<(), B::Error> {
         for group in self.groups.iter() {
-            for key in self.keys(group)? {
+            for key in self.keys(group, now.into())? {
                 let at = self.groups.locate::<Fields>(key.view());
-                let answers = self.columns.answers(at)?;
+                let answers = self.columns.answers(at, now.into())?;
                 show(key, answers);
             }
         }
         Ok(())
     }
 
-    fn keys(&self, group: KeyGroup) -> Result<Vec<Fields>, B::Error> {
+    fn keys(&self, group: KeyGroup, when: When) -> Result<Vec<Fields>, B::Error> {
         match &self.keys {
-            Some(keys) => columns::keys(keys, group),
-            None => self.columns.keys(group),
+            Some(keys) => keys.keys(group, when),
+            None => self.columns.keys(group, when),
         }
     }
 }
@@ -86,7 +87,7 @@ impl<B: Backend> States for Aggregates<B> {
 
     fn each<V: Visitor<B::Error>>(&mut self, visitor: &mut V) -> Result<(), V::Stop> {
         self.columns.each(visitor)?;
-        self.keys.as_mut().map_or(Ok(()), |keys| visitor.state(keys))
+        self.keys.as_mut().map_or(Ok(()), |keys| keys.visit(visitor))
     }
 }
 

@@ -8,10 +8,11 @@ use holdwater::key::{At, In, KeyGroups};
 use holdwater::schema::StoredSchema;
 use holdwater::state::{Backend, Descriptor, States, Visitor};
 use holdwater::timer::Sweep;
+use holdwater::ttl::{Ttl, When};
 use holdwater::window::{Assigner, Step, Window, Windows};
 
 use super::batch::RowBatch;
-use super::columns::{Added, Columns, Joining};
+use super::columns::{Added, Columns, Joining, Timing};
 use super::failures::AddError;
 use super::operator::ResultRow;
 use crate::fields::Fields;
@@ -22,6 +23,9 @@ pub(super) struct WindowedAggregates<B: Backend> {
     groups: KeyGroups,
     windows: Windows<Fields, B>,
     columns: Columns<B, In<Fields, Window>>,
+    /// Whether windows are shown in which a key has nothing: it had rows without values. Otherwise
+    /// what it had has expired.
+    shows_all: bool,
 }
 
 impl<B: Backend> WindowedAggregates<B> {
@@ -30,8 +34,8 @@ impl<B: Backend> WindowedAggregates<B> {
         backend: &mut B,
         specs: &[Spec],
         assigner: Assigner,
-        key: &StoredSchema,
-        windowed: &StoredSchema,
+        (key, windowed): (&StoredSchema, &StoredSchema),
+        ttl: Option<Ttl>,
     ) -> Result<Self, B::Error> {
         let joining = match assigner {
             Assigner::Aligned(_) => Joining::Never,
@@ -39,10 +43,12 @@ impl<B: Backend> WindowedAggregates<B> {
         };
         let windows = Descriptor::new("windows").key_schema(windowed.clone());
         let sessions = Descriptor::new("sessions").key_schema(key.clone());
+        let columns = Columns::open(backend, specs, windowed, joining, ttl)?;
         Ok(Self {
             groups: backend.groups(),
             windows: Windows::open_as(backend, assigner, windows, sessions)?,
-            columns: Columns::open(backend, specs, windowed, joining)?,
+            shows_all: ttl.is_none() && !columns.have_every_key(),
+            columns,
         })
     }
 
@@ -53,7 +59,7 @@ impl<B: Backend> WindowedAggregates<B> {
         input: usize,
         specs: &[Spec],
     ) -> Result<(), AddError<B::Error>> {
-        let Self { groups, windows, columns } = self;
+        let Self { groups, windows, columns, .. } = self;
         let mut gathered = Gathered { places: Vec::new(), rows: Vec::new(), batch, input };
         for (row, at) in batch.places(*groups).enumerate() {
             let moment = batch.moment(row);
@@ -66,7 +72,8 @@ impl<B: Backend> WindowedAggregates<B> {
                 Step::Merge { from, into } => {
                     // What is moved has to be there.
                     gathered.add_to(columns, specs)?;
-                    columns.merge(at.within(into), at.within(from), batch.line(row), specs)
+                    let joined = (batch.line(row), moment.when());
+                    columns.merge(at.within(into), at.within(from), joined, specs)
                 }
             })?;
         }
@@ -74,16 +81,24 @@ impl<B: Backend> WindowedAggregates<B> {
     }
 
     /// Takes out the windows that are due, in the order of their ends, as far as `sweep` goes.
+    ///
+    /// What a window holds is judged at its last moment, or at `watermark` if the inputs ended
+    /// before that: how far the watermark went at once makes no difference.
     pub(super) fn close(
         &mut self,
         sweep: &mut Sweep,
+        watermark: i64,
         mut show: impl FnMut(ResultRow),
     ) -> Result<(), B::Error> {
         while let Some(closed) = self.windows.due(sweep)? {
             let at = closed.at(self.groups);
-            let answers = self.columns.answers(at)?;
+            let last = When::from(watermark.min(closed.window.end.saturating_sub(1)));
+            let is_shown = self.shows_all || self.columns.hold(at, last)?;
+            let answers = self.columns.answers(at, last)?;
             self.columns.remove(at)?;
-            show(ResultRow { window: Some(closed.window), answers, key: closed.key });
+            if is_shown {
+                show(ResultRow { window: Some(closed.window), answers, key: closed.key });
+            }
         }
         Ok(())
     }
@@ -126,7 +141,8 @@ impl Gathered<'_> {
     ) -> Result<(), AddError<B::Error>> {
         let Self { places, rows, batch, input } = &*self;
         let (batch, input) = (*batch, *input);
-        columns.add(Added { places, row: |place: usize| rows[place], batch, input }, specs)?;
+        let (row, timing) = (|place: usize| rows[place], Timing::ByRow);
+        columns.add(Added { places, row, batch, input, timing }, specs)?;
         self.places.clear();
         self.rows.clear();
         Ok(())

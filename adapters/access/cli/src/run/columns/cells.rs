@@ -1,6 +1,7 @@
 //! The cells that are added to the states of the SPECs.
 
 use holdwater::key::{At, Key};
+use holdwater::ttl::When;
 
 use crate::accumulators::Overflow;
 use crate::cell::{Cell, Number};
@@ -14,12 +15,23 @@ pub(in crate::run) struct Added<'a, 'k, K: Key, R> {
     pub(in crate::run) batch: &'a RowBatch,
     /// The number of the input that the rows are of.
     pub(in crate::run) input: usize,
+    pub(in crate::run) timing: Timing,
+}
+
+/// When rows are added, for what expires.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::run) enum Timing {
+    /// Each at its own time, and judged by the watermark of its input before it.
+    ByRow,
+    /// All of them now, in milliseconds since 1970 UTC.
+    Now(i64),
 }
 
 impl<'a, K: Key, R: Fn(usize) -> usize + Copy> Added<'a, '_, K, R> {
     /// Returns the cells for a SPEC.
     pub(super) fn cells(&self, spec: usize) -> Cells<'a, R> {
-        Cells { batch: self.batch, row: self.row, input: self.input, spec }
+        let Self { batch, row, input, timing, .. } = *self;
+        Cells { batch, row, input, timing, spec }
     }
 }
 
@@ -29,6 +41,7 @@ pub(in crate::run) struct Cells<'b, R> {
     batch: &'b RowBatch,
     row: R,
     input: usize,
+    timing: Timing,
     spec: usize,
 }
 
@@ -44,13 +57,12 @@ impl<'b, R: Fn(usize) -> usize + Copy> Cells<'b, R> {
         }
     }
 
-    /// Returns the cells that have a value, with where they go.
-    pub(super) fn texts<'k, K: Key>(
-        self,
-        places: &[At<'k, K>],
-    ) -> impl Iterator<Item = (At<'k, K>, &'b str)> {
-        let texts = places.iter().enumerate();
-        texts.filter_map(move |(place, at)| Some((*at, self.text(place)?)))
+    /// Returns when the row at a place is added.
+    pub(super) fn when(self, place: usize) -> When {
+        match self.timing {
+            Timing::ByRow => self.batch.moment((self.row)(place)).when(),
+            Timing::Now(now) => When::from(now),
+        }
     }
 
     /// Returns the input and the number of the row that stands at a place.
