@@ -7,7 +7,7 @@ TARGETS ?= evolving manifest snapshot walker
 KILLS ?= 1000
 
 .PHONY: help test quick tools libclang format lint core tests docs sim smoke planted planted-table \
-	bare-metal kill bench fuzz corpus
+	bare-metal kill bench fuzz golden corpus
 .NOTPARALLEL:
 
 help: ## List the targets
@@ -101,6 +101,9 @@ fuzz: ## Fuzz each of TARGETS (all) for SECONDS (60)
 		-rss_limit_mb=1024 -malloc_limit_mb=64 -timeout=5 -max_len=65536 -print_final_stats=1 \
 		-artifact_prefix=fuzz/artifacts/$$target- \
 		fuzz/target/found/$$target fuzz/corpus/$$target || exit 1; done
+
+golden: ## Write the golden checkpoints of this version, once and for ever
+	$(CARGO) run -p holdwater-conformance --example golden
 
 corpus: ## Write the files of a real checkpoint, and values with schemas, into the corpus of the fuzz targets
 	$(CARGO) run -p holdwater-damage --example corpus

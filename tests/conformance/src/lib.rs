@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod evolution;
+pub mod golden;
 pub mod keyed;
 pub mod operator;
 pub mod storage;
