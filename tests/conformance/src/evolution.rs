@@ -11,6 +11,7 @@
 pub mod attributes;
 pub mod fields;
 pub mod keys;
+pub mod kinds;
 pub mod lifetimes;
 pub mod map_fields;
 pub mod numbers;
@@ -148,6 +149,9 @@ macro_rules! evolution {
                 a_key_whose_variants_become_one_is_refused,
                 keys_that_become_one_are_refused,
                 states_of_one_operator_keep_to_one_type_of_keys;
+            kinds:
+                states_of_every_kind_evolve,
+                what_does_not_evolve_is_refused_in_states_of_every_kind;
             map_fields:
                 fields_of_maps_become_wider,
                 fields_of_maps_get_a_field,
@@ -411,6 +415,9 @@ fn at<'k>(key: u64) -> At<'k, u64> {
 }
 
 #[cfg(test)]
+pub(crate) use self::tests::behaviours;
+
+#[cfg(test)]
 mod tests {
     use super::{attributes, fields, numbers, shapes, variants, versions};
 
@@ -423,14 +430,15 @@ mod tests {
         ("variants", variants::PAIRS),
         ("versions", versions::PAIRS),
     ];
-    const KEYS: [(&str, &str); 3] = [
+    const KEYS: [(&str, &str); 4] = [
         ("keys", include_str!("evolution/keys.rs")),
+        ("kinds", include_str!("evolution/kinds.rs")),
         ("lifetimes", include_str!("evolution/lifetimes.rs")),
         ("map_fields", include_str!("evolution/map_fields.rs")),
     ];
 
     /// Returns each behaviour with its room.
-    fn behaviours() -> impl Iterator<Item = (&'static str, &'static str)> {
+    pub(crate) fn behaviours() -> impl Iterator<Item = (&'static str, &'static str)> {
         let pairs = PAIRS
             .into_iter()
             .flat_map(|(room, pairs)| pairs.iter().map(move |(name, _)| (room, *name)));
