@@ -139,11 +139,11 @@ pub struct Run {
     #[arg(long, value_enum, default_value_t, value_name = "WHICH", help_heading = "Checkpoints")]
     pub guarantee: Guarantee,
 
-    /// What holds the state: heap in memory, mmap in files too, for more than fits in memory; a job
-    /// may change it between two runs
+    /// What holds the state: heap in memory; mmap and rocksdb in files too, for more than fits there.
+    /// A job may change it between two runs
     #[arg(long, value_parser = backend(), default_value_t, value_name = "STORE", help_heading = "Resources")]
     pub backend: Store,
-    /// Where mmap makes its files, which are gone when the process ends [default: the directory of
+    /// Where mmap and rocksdb keep their files while the job runs [default: the directory of
     /// checkpoints, else that of temporary files]
     #[arg(long, value_name = "DIR", help_heading = "Resources")]
     pub state_dir: Option<PathBuf>,

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::{env, fs};
 
 use holdwater::barrier;
-use holdwater_any::{self as any, Setup, Sharing};
+use holdwater_any::{self as any, NotBuilt, Setup, Stores};
 use holdwater_files::{Files, Lock};
 use holdwater_threads::{self as threads, Checkpoints, Ended, Job, Options, Start, Summary};
 
@@ -66,7 +66,7 @@ pub fn run(run: &Run) -> Result<u8, Failure> {
     };
     let mut report = Report::new(run.progress, gauges);
     let task = Task { run, plan: &plan, inputs, checkpoints, options, report: &mut report };
-    let summary = setup.run(task)?;
+    let summary = setup.run(task).map_err(not_built)??;
     tell_counts(&summary, &report)?;
     Ok(if summary.ended == Ended::Stopped { signals.exit_code() } else { 0 })
 }
@@ -99,13 +99,14 @@ struct Task<'r> {
 impl any::Job for Task<'_> {
     type Output = Result<Summary, Failure>;
 
-    fn run<S: Sharing>(self, store: S) -> Self::Output {
+    fn run<S: Stores>(self, stores: S) -> Self::Output {
         let Self { run, plan, inputs, checkpoints, options, report } = self;
         let results = Results::default();
         let ended = match &plan.windows {
             None => {
                 let operator = |subtask: threads::Subtask| {
-                    Aggregate::open(&mut store.sharing(subtask.groups), plan.clone())
+                    let mut store = open(&stores, subtask)?;
+                    Aggregate::open(&mut store, plan.clone())
                 };
                 let job = job(inputs, operator, results.clone(), checkpoints, options);
                 threads::run(job, report)
@@ -114,7 +115,7 @@ impl any::Job for Task<'_> {
                 let growing = Growing::new(run, report.bar())?;
                 report.set_repeats(growing.is_stream());
                 let operator = |subtask: threads::Subtask| {
-                    let mut store = store.sharing(subtask.groups);
+                    let mut store = open(&stores, subtask)?;
                     WindowedAggregate::open(&mut store, plan.clone(), windows)
                 };
                 threads::run(job(inputs, operator, growing, checkpoints, options), report)
@@ -128,6 +129,14 @@ impl any::Job for Task<'_> {
         }
         Ok(summary)
     }
+}
+
+fn open<S: Stores>(stores: &S, subtask: threads::Subtask) -> Result<S::Store, Failure> {
+    stores.open(subtask.groups).map_err(|error| failures::of_state(&error))
+}
+
+fn not_built(error: NotBuilt) -> Failure {
+    Failure::Usage(format!("--backend: {error}"))
 }
 
 fn job<F, K>(

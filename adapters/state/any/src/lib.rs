@@ -8,8 +8,8 @@ use std::str::FromStr;
 
 use holdwater::key::KeyGroups;
 use holdwater::state::Backend;
-use holdwater_heap::Heap;
-use holdwater_mmap::Mmap;
+use holdwater_heap::{Heap, HeapError};
+use holdwater_mmap::{Mmap, MmapError};
 
 /// A store, by its name.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -20,17 +20,20 @@ pub enum Store {
     Heap,
     /// Rows in a log, its end in memory and the rest in mapped files: for more than fits in memory.
     Mmap,
+    /// Rows in RocksDB, for more than fits in memory; in builds with the feature `rocksdb`.
+    RocksDb,
 }
 
 impl Store {
     /// All stores, by name.
-    pub const ALL: [Self; 2] = [Self::Heap, Self::Mmap];
+    pub const ALL: [Self; 3] = [Self::Heap, Self::Mmap, Self::RocksDb];
 
     /// Returns the name.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Heap => "heap",
             Self::Mmap => "mmap",
+            Self::RocksDb => "rocksdb",
         }
     }
 
@@ -38,7 +41,7 @@ impl Store {
     pub const fn has_files(self) -> bool {
         match self {
             Self::Heap => false,
-            Self::Mmap => true,
+            Self::Mmap | Self::RocksDb => true,
         }
     }
 }
@@ -83,8 +86,8 @@ pub struct Setup {
 }
 
 impl Setup {
-    /// Chooses `store`; one that needs files makes them in `directory`, nameless, so that they are
-    /// gone when the process ends.
+    /// Chooses `store`; one that needs files makes them in `directory`. They are working copies:
+    /// mmap's are gone when the process ends, RocksDB's when it opens there again at the latest.
     pub fn new(store: Store, directory: impl Into<PathBuf>) -> Self {
         Self { store, directory: directory.into(), budget: None }
     }
@@ -96,28 +99,66 @@ impl Setup {
         self
     }
 
-    /// Runs `job` on the store.
-    pub fn run<J: Job>(&self, job: J) -> J::Output {
-        // What is opened here has no groups of its own: each task shares the budget with its own.
+    /// Runs `job` on the store, if this build has it.
+    pub fn run<J: Job>(&self, job: J) -> Result<J::Output, NotBuilt> {
+        // What is made here has no groups of its own: each task opens a store for its own.
         let none = KeyGroups::all(1);
         match self.store {
             Store::Heap => {
                 let heap = Heap::new(none);
-                job.run(match self.budget {
+                Ok(job.run(match self.budget {
                     Some(bytes) => heap.with_budget(bytes),
                     None => heap,
-                })
+                }))
             }
             Store::Mmap => {
                 let mmap = Mmap::new(none, &self.directory);
-                job.run(match self.budget {
+                Ok(job.run(match self.budget {
                     Some(bytes) => mmap.with_budget(bytes),
                     None => mmap,
-                })
+                }))
             }
+            Store::RocksDb => self.run_on_rocksdb(job),
         }
     }
+
+    #[cfg(feature = "rocksdb")]
+    fn run_on_rocksdb<J: Job>(&self, job: J) -> Result<J::Output, NotBuilt> {
+        use holdwater_rocksdb::{Memory, RocksDbOptions};
+
+        let options = RocksDbOptions::new(&self.directory);
+        Ok(job.run(match self.budget {
+            Some(bytes) => {
+                options.with_memory(Memory::new(usize::try_from(bytes).unwrap_or(usize::MAX)))
+            }
+            None => options,
+        }))
+    }
+
+    #[cfg(not(feature = "rocksdb"))]
+    fn run_on_rocksdb<J: Job>(&self, _: J) -> Result<J::Output, NotBuilt> {
+        Err(NotBuilt { store: self.store })
+    }
 }
+
+/// This build is without the store that was chosen.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct NotBuilt {
+    /// The store.
+    pub store: Store,
+}
+
+impl fmt::Display for NotBuilt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let store = self.store;
+        let others: Vec<_> =
+            Store::ALL.into_iter().filter(|other| *other != store).map(Store::name).collect();
+        let others = others.join(" or ");
+        write!(f, "this build has no {store}: build with `--features {store}`, or take {others}")
+    }
+}
+
+impl Error for NotBuilt {}
 
 /// What is done with a store, whichever it is.
 ///
@@ -126,25 +167,42 @@ pub trait Job {
     /// What comes of it.
     type Output;
 
-    /// Runs on `store`.
-    fn run<S: Sharing>(self, store: S) -> Self::Output;
+    /// Runs on stores that `stores` opens.
+    fn run<S: Stores>(self, stores: S) -> Self::Output;
 }
 
-/// A store whose memory is shared by the tasks of a job.
-pub trait Sharing: Backend + Send + Sync + Sized + 'static {
-    /// Returns a store for the state of `groups`, under the budget of this one.
-    fn sharing(&self, groups: KeyGroups) -> Self;
+/// Opens a store for each task of a job; all share one budget of memory.
+pub trait Stores: Send + Sync + 'static {
+    /// The store.
+    type Store: Backend + 'static;
+
+    /// Opens a store for the state of `groups`.
+    fn open(&self, groups: KeyGroups) -> Result<Self::Store, <Self::Store as Backend>::Error>;
 }
 
-impl Sharing for Heap {
-    fn sharing(&self, groups: KeyGroups) -> Self {
-        Self::sharing(self, groups)
+impl Stores for Heap {
+    type Store = Self;
+
+    fn open(&self, groups: KeyGroups) -> Result<Self, HeapError> {
+        Ok(self.sharing(groups))
     }
 }
 
-impl Sharing for Mmap {
-    fn sharing(&self, groups: KeyGroups) -> Self {
-        Self::sharing(self, groups)
+impl Stores for Mmap {
+    type Store = Self;
+
+    fn open(&self, groups: KeyGroups) -> Result<Self, MmapError> {
+        Ok(self.sharing(groups))
+    }
+}
+
+#[cfg(feature = "rocksdb")]
+impl Stores for holdwater_rocksdb::RocksDbOptions {
+    type Store = holdwater_bytes::Bytes<holdwater_rocksdb::RocksDb>;
+
+    fn open(&self, groups: KeyGroups) -> Result<Self::Store, <Self::Store as Backend>::Error> {
+        let store = Self::open(self, groups).map_err(holdwater_bytes::BytesError::Store)?;
+        Ok(store.states())
     }
 }
 
@@ -158,6 +216,28 @@ mod tests {
             assert_eq!(store.to_string().parse(), Ok(store));
         }
         let unknown = "Heap".parse::<Store>().map_err(|error| error.to_string());
-        assert_eq!(unknown, Err("no store is called \"Heap\": choose one of heap, mmap".into()));
+        assert_eq!(
+            unknown,
+            Err("no store is called \"Heap\": choose one of heap, mmap, rocksdb".into())
+        );
+    }
+
+    #[cfg(not(feature = "rocksdb"))]
+    #[test]
+    fn a_store_that_is_not_built_is_named_with_how_to_get_it() {
+        struct Nothing;
+
+        impl Job for Nothing {
+            type Output = ();
+
+            fn run<S: Stores>(self, _: S) {}
+        }
+
+        let ran = Setup::new(Store::RocksDb, "nowhere").run(Nothing);
+        assert_eq!(
+            ran.map_err(|error| error.to_string()),
+            Err("this build has no rocksdb: build with `--features rocksdb`, or take heap or mmap"
+                .into())
+        );
     }
 }
