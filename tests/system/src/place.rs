@@ -188,8 +188,9 @@ impl Checkpoint {
     }
 }
 
-/// The stores that a job can be run on.
-pub const BACKENDS: [&str; 2] = ["heap", "mmap"];
+/// The stores that a job can be run on, in a build like that of the tests.
+pub const BACKENDS: &[&str] =
+    if cfg!(feature = "rocksdb") { &["heap", "mmap", "rocksdb"] } else { &["heap", "mmap"] };
 
 /// Changes one bit in the middle of a file.
 pub fn flip(path: &Path) {

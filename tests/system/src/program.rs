@@ -35,6 +35,7 @@ fn build() -> PathBuf {
     let built = Command::new(cargo)
         .args(["build", "--quiet", "--package", "holdwater-cli", "--bin", "holdwater"])
         .args(["--message-format", "json-render-diagnostics", "--profile", profile])
+        .args(if cfg!(feature = "rocksdb") { &["--features", "rocksdb"][..] } else { &[] })
         .arg("--target-dir")
         .arg(target)
         .current_dir(repository())

@@ -149,7 +149,7 @@ impl Victim {
 
     fn start(&mut self, more: &str) -> Running {
         let parallelism = 1 + self.random.below(6);
-        let backend = self.random.choose(&BACKENDS);
+        let backend = self.random.choose(BACKENDS);
         let more = format!("--backend {backend} {more}");
         let dir = "--checkpoints dir --output out.csv";
         let line = format!("{} {dir} --parallelism {parallelism} {more}", self.job);

@@ -139,8 +139,8 @@ pub struct Run {
     #[arg(long, value_enum, default_value_t, value_name = "WHICH", help_heading = "Checkpoints")]
     pub guarantee: Guarantee,
 
-    /// What holds the state: heap in memory; mmap and rocksdb in files too, for more than fits there.
-    /// A job may change it between two runs
+    /// What holds the state: heap in memory; mmap and rocksdb in files too, for more than fits
+    /// there. A job may change it between two runs
     #[arg(long, value_parser = backend(), default_value_t, value_name = "STORE", help_heading = "Resources")]
     pub backend: Store,
     /// Where mmap and rocksdb keep their files while the job runs [default: the directory of

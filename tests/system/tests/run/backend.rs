@@ -34,11 +34,11 @@ fn every_backend_comes_to_the_same_result() {
 
 #[test]
 fn a_job_goes_on_on_any_other_backend_from_full_and_incremental_checkpoints() {
-    for from in BACKENDS {
-        for to in BACKENDS {
+    for &from in BACKENDS {
+        for &to in BACKENDS {
             let (place, flights) = Place::with_flights();
             let job = format!("{} --checkpoints dir --full-every 100", job());
-            let with = |backend| format!("{job} --backend {backend}");
+            let with = |backend: &str| format!("{job} --backend {backend}");
             place.run_in_parts(&with(from), "flights.csv", &flights.first(9_000), 3);
             for (rows, backend) in [(12_000, to), (15_000, from), (20_000, to)] {
                 place.write("flights.csv", &flights.first(rows).to_csv());
@@ -105,11 +105,21 @@ fn a_directory_for_files_that_cannot_be_made_is_named() {
         .refuse(1, &["taken/files", "cannot make"]);
 }
 
+#[cfg(not(feature = "rocksdb"))]
+#[test]
+fn a_build_without_rocksdb_says_how_to_get_it() {
+    let place = Place::new();
+    place.write("a.csv", "k\n1\n");
+    place
+        .holdwater("run --input a.csv --key k --agg count --backend rocksdb")
+        .refuse(2, &["this build has no rocksdb", "--features rocksdb", "heap or mmap"]);
+}
+
 #[test]
 fn a_backend_that_there_is_not_is_refused_with_those_that_there_are() {
     let place = Place::new();
     place.write("a.csv", "k\n1\n");
     place
         .holdwater("run --input a.csv --key k --agg count --backend redb")
-        .refuse(2, &["--backend", "redb", "heap", "mmap"]);
+        .refuse(2, &["--backend", "redb", "heap", "mmap", "rocksdb"]);
 }

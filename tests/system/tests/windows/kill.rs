@@ -59,7 +59,7 @@ fn jobs_with_windows_that_are_killed_and_rescaled_again_and_again_write_every_ro
         let enough = kills + per_kind;
         while kills < enough {
             let parallelism = 1 + random.below(5);
-            let backend = random.choose(&BACKENDS);
+            let backend = random.choose(BACKENDS);
             let line = format!(
                 "{job} --backend {backend} --rate {rate} --parallelism {parallelism} --output out.csv --checkpoints dir"
             );
