@@ -279,7 +279,7 @@ impl StateSchema {
     }
 
     /// Returns whether this is what the table of a file says of the state.
-    pub(crate) fn is_of(&self, table: &TableEntry) -> bool {
+    pub fn is_of(&self, table: &TableEntry) -> bool {
         let TableEntry { kind, encoding, life, key, field, value, .. } = table;
         let field = field.as_ref().map(StoredSchema::bytes).unwrap_or_default();
         let clock = |expiry: Option<Expiry>| expiry.map(|expiry| expiry.domain);

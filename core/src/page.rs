@@ -78,6 +78,8 @@ pub enum SectionKind {
     Index,
     /// The content of a manifest, claim or record.
     Body,
+    /// Where the rows of the part before lie.
+    Locator,
 }
 
 impl SectionKind {
@@ -87,6 +89,7 @@ impl SectionKind {
             Self::Part => 2,
             Self::Index => 3,
             Self::Body => 4,
+            Self::Locator => 5,
         }
     }
 
@@ -96,6 +99,7 @@ impl SectionKind {
             2 => Some(Self::Part),
             3 => Some(Self::Index),
             4 => Some(Self::Body),
+            5 => Some(Self::Locator),
             _ => None,
         }
     }

@@ -28,8 +28,11 @@ mod fit;
 mod join;
 mod list;
 mod loan;
+#[cfg(feature = "alloc")]
+mod locator;
 mod map;
 mod ordered;
+mod piece;
 mod rows;
 mod states;
 mod timers;
@@ -47,14 +50,17 @@ pub use expiry::{Cutoff, Expiry, Judge, Life, Moment, Passes, Stamped};
 pub use fit::{Fit, Schemas, TypeMismatch};
 pub use list::List;
 pub use loan::{Fate, Loan};
+#[cfg(feature = "alloc")]
+pub use locator::Locator;
 pub use map::Map;
 pub use ordered::OrderedMap;
+pub use piece::{Piece, Raw};
 pub use rows::{Change, Form, ITEMS_MAX, Op, Shape};
 pub use states::{States, Visitor};
 pub use timers::{TimeDomain, Timer, Timers};
 pub use types::Types;
 pub use value::Value;
-pub use writer::{Output, OutputFailed, Piece, ROW_BUFFER_MIN, Raw, RowWriter, SaveError};
+pub use writer::{Output, OutputFailed, ROW_BUFFER_MIN, RowWriter, SaveError};
 
 use core::fmt;
 
@@ -172,6 +178,22 @@ pub trait State {
         form: &Form<'_>,
     ) -> Result<(), LoadError<Self::Error>>;
 
+    /// Takes a full part of `group`, which has no row yet, as it lies in a file: to be read there
+    /// from now on, instead of [`load`](Self::load)ing its rows. Returns whether it was taken; if
+    /// not, the rows are to be loaded.
+    ///
+    /// The rows are as the types of today write them, and the part has been found where the
+    /// checkpoint says it is. What a store does not check at once, it checks before it reads it,
+    /// and all of it before a checkpoint may stand on it: saving fails where there is damage.
+    fn adopt(
+        &mut self,
+        group: KeyGroup,
+        part: &PlacedPart<'_>,
+    ) -> Result<bool, LoadError<Self::Error>> {
+        let _ = (group, part);
+        Ok(false)
+    }
+
     /// Settles what of the rows loaded so far stays with this task. What belongs to keys does: it
     /// was loaded by key group. Operator state moves when the number of tasks has changed.
     fn divide(&mut self, division: &mut Division) -> Result<(), Self::Error> {
@@ -219,8 +241,40 @@ pub trait Frozen: Send + Sync + 'static {
         out: &mut RowWriter<'_>,
     ) -> Result<(), SaveError<Self::Error>>;
 
+    /// Checks all that a checkpoint stands on of what was taken as it lies ([`State::adopt`]) and
+    /// not checked yet: called once before anything is saved, beside the job.
+    fn verify(&self) -> Result<(), Self::Error> {
+        Ok(())
+    }
+
+    /// Returns what to hash keys with if full parts are to say where the rows of each key lie, so
+    /// that a store can read them there ([`State::adopt`]); while a part is written, each of its
+    /// rows takes 16 bytes.
+    fn locator_seed(&self) -> Option<u64> {
+        None
+    }
+
     /// Writes all rows of `group`, as in a full part, whatever the shape.
     fn scan(&self, group: KeyGroup, out: &mut RowWriter<'_>) -> Result<(), SaveError<Self::Error>>;
+}
+
+/// A part where it lies.
+#[derive(Clone, Copy, Debug)]
+pub struct PlacedPart<'f> {
+    /// The file, as its storage hands it out: of a directory a `std::fs::File`, open for reading.
+    pub file: &'f dyn core::any::Any,
+    /// The name of the file, for messages.
+    pub name: &'f str,
+    /// The hash of the whole file, by its seal.
+    pub hash: u128,
+    /// The offset of its first block.
+    pub offset: u64,
+    /// The length of its blocks.
+    pub length: u64,
+    /// How many values, items and fields it has.
+    pub rows: u64,
+    /// The sum of their digests.
+    pub digest: u128,
 }
 
 /// Why a row cannot be loaded.

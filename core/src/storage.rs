@@ -212,6 +212,15 @@ pub trait Storage {
         buffer: &mut [u8],
     ) -> Result<usize, Failure<Self::Error>>;
 
+    /// Hands out an object as what it is, for stores that read rows where they lie: a storage of
+    /// files an open `std::fs::File`. Others, and where it cannot be opened, have nothing to hand
+    /// out: the rows are read through [`read`](Self::read).
+    #[cfg(feature = "alloc")]
+    fn native(&mut self, id: ObjectId) -> Option<alloc::boxed::Box<dyn core::any::Any>> {
+        let _ = id;
+        None
+    }
+
     /// Removes an object; removing one that is not there is done.
     fn remove(&mut self, id: ObjectId) -> Result<(), Failure<Self::Error>>;
 }

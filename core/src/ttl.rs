@@ -305,6 +305,14 @@ macro_rules! state {
                 self.state.load(group, change, form)
             }
 
+            fn adopt(
+                &mut self,
+                group: crate::key::KeyGroup,
+                part: &crate::state::PlacedPart<'_>,
+            ) -> Result<bool, crate::state::LoadError<S::Error>> {
+                self.state.adopt(group, part)
+            }
+
             fn loaded(&mut self, checkpoint: u64) {
                 self.state.loaded(checkpoint);
             }

@@ -1,5 +1,6 @@
 //! Loads what a checkpoint holds into the states of one task: the way back through the corridor.
 
+mod adopt;
 mod failure;
 mod fits;
 
@@ -11,6 +12,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
+use self::adopt::adopt;
 use self::fits::Fits;
 use crate::error::{ErrorKind, Fault, Malformed, StateError};
 use crate::key::{KeyGroup, KeyGroups};
@@ -19,7 +21,7 @@ use crate::page::{Portable, ReadAt, ReadError};
 use crate::planted::planted;
 use crate::rescale;
 use crate::snapshot::{PartError, Passage, Restamp, Snapshot};
-use crate::state::{Division, State, States, Visitor};
+use crate::state::{Division, LoadError, State, States, Visitor};
 use crate::storage::{Failure, ObjectId, Storage, StoredObject};
 
 /// What is done about damage in a checkpoint.
@@ -98,6 +100,8 @@ impl fmt::Display for SkippedGroup {
 /// Each part is verified block by block and row by row, and against what the manifest says of it.
 /// Of the files that the next checkpoint may name again, those that fall to this task are then read
 /// whole: damage in what nobody needs today would be handed on, and found when it is too late.
+/// A store that takes parts as they lie ([`State::adopt`]) reads their files whole later, before it
+/// saves.
 /// Memory beside the states is bounded by the files, whatever is in them
 /// ([`RestoreBudget`](crate::page::RestoreBudget)). After an error the states may hold part of the
 /// checkpoint: drop or clear them.
@@ -120,7 +124,8 @@ where
         return Err(LoadFailure::NoSuchOperator { operator: operator.into() });
     };
     let fits = Fits::of(manifest, entry, states)?;
-    let snapshots = Snapshots { manifest, operator, storage, opened: BTreeMap::new() };
+    let (opened, adopted) = (BTreeMap::new(), BTreeSet::new());
+    let snapshots = Snapshots { manifest, operator, storage, opened, adopted };
     let restored = Restored { full: fits.regroup, ..Restored::default() };
     let division = Division::new(entry.parallelism);
     let mut loader =
@@ -183,6 +188,7 @@ impl<B: Storage + Clone> Loader<'_, B> {
     ) -> Result<bool, LoadFailure<B::Error, S::Error>> {
         let known = damaged.len();
         let regroup = self.fits.regroup && is_keyed(state);
+        let same = self.fits.is_base(&entry.name);
         let groups = match (regroup, is_keyed(state)) {
             (true, _) => KeyGroups::all(self.groups.total()),
             (false, true) => self.groups,
@@ -194,10 +200,12 @@ impl<B: Storage + Clone> Loader<'_, B> {
             }
             let own = state.description().expiry();
             let mut restamp = Restamp::of(entry.schema.expiry, entry.moment, own);
+            // A store may read rows where they lie if they are as it writes them itself.
+            let adopts = same && !regroup && restamp.is_none() && is_keyed(state);
             let mut parts = chain.parts.iter();
             let mut load = |part| {
                 let passage = Passage { regroup, restamp: restamp.as_mut() };
-                self.snapshots.load((chain.group, passage), entry, part, state)
+                self.snapshots.load((chain.group, adopts, passage), entry, part, state)
             };
             match parts.try_for_each(&mut load) {
                 Ok(()) => {}
@@ -221,7 +229,9 @@ impl<B: Storage + Clone> Loader<'_, B> {
         for (group, file) in (0..self.groups.total()).cycle().zip(files) {
             // Nothing stands on a file before the next full checkpoint.
             let is_own = self.groups.contains(KeyGroup::new(group));
-            if self.restored.full || !is_own || planted(63) {
+            // A store that reads a file where it lies verifies it before it saves.
+            let is_adopted = self.snapshots.adopted.contains(&file);
+            if self.restored.full || !is_own || is_adopted || planted(63) {
                 continue;
             }
             match self.snapshots.verify(file) {
@@ -243,16 +253,19 @@ struct Snapshots<'m, B: Storage> {
     operator: &'m str,
     storage: &'m B,
     opened: BTreeMap<ObjectId, Open<B>>,
+    /// Those that a store reads where they lie.
+    adopted: BTreeSet<ObjectId>,
 }
 
 impl<B: Storage + Clone> Snapshots<'_, B> {
     fn load<S: State>(
         &mut self,
-        (group, passage): (u16, Passage<'_>),
+        (group, adopts, passage): (u16, bool, Passage<'_>),
         entry: &StateEntry,
         part: &Part,
         state: &mut S,
     ) -> Result<(), LoadFailure<B::Error, S::Error>> {
+        let storage = self.storage;
         let snapshot = self.open(part.file)?;
         let stored = snapshot.table().states.get(usize::from(part.state));
         if stored.is_none_or(|stored| stored.name != entry.name || !entry.schema.is_of(stored)) {
@@ -261,7 +274,22 @@ impl<B: Storage + Clone> Snapshots<'_, B> {
         }
         let is_keyed = is_keyed(state);
         let section = Section::Part { state: &entry.name, group, is_keyed };
-        match snapshot.load_through(entry.index_entry(group, part), passage, state) {
+        let index_entry = entry.index_entry(group, part);
+        let hash = snapshot.seal().hash;
+        let adopted = match adopts {
+            true => adopt(storage.clone(), (part.file, hash), &index_entry, state),
+            false => Ok(false),
+        };
+        let loaded = match adopted {
+            Ok(true) => {
+                self.adopted.insert(part.file);
+                return Ok(());
+            }
+            Ok(false) => snapshot.load_through(index_entry, passage, state),
+            Err(LoadError::Malformed(malformed)) => Err(PartError::Malformed(malformed)),
+            Err(error) => Err(PartError::Row { error, offset: part.offset, row: 0 }),
+        };
+        match loaded {
             Ok(_) => Ok(()),
             Err(PartError::Malformed(malformed)) => Err(damaged(part.file, &section, malformed)),
             Err(PartError::Medium(failure)) => Err(unread(part.file, failure)),

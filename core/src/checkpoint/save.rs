@@ -37,6 +37,7 @@ pub fn save<B: Storage, E: StateError>(
     wanted: &dyn Fn() -> bool,
 ) -> Result<Report, SaveFailure<B::Error, E>> {
     let mut report = Report::default();
+    frozen.verify().map_err(SaveFailure::State)?;
     // What other tasks have as well goes to a file that the manifest need not name.
     for (portion, part) in [(Portion::Own, target.part), (Portion::Copies, target.part | COPIES)] {
         let Target { barrier, .. } = target;

@@ -107,6 +107,12 @@ impl<E: StateError> FrozenStates<E> {
         self.states.iter().map(|state| (&state.description, &*state.frozen))
     }
 
+    /// Checks all that a checkpoint of these states stands on and that was not checked yet: files
+    /// that a store reads where they lie.
+    pub fn verify(&self) -> Result<(), E> {
+        self.states.iter().try_for_each(|state| state.frozen.verify())
+    }
+
     /// Returns whether any group has something to write. If not, no file is needed.
     pub fn has_parts(&self, portion: Portion) -> bool {
         self.portion(portion).any(|(_, FrozenState { groups, frozen, .. })| {

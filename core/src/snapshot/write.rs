@@ -9,6 +9,8 @@ use crate::codec::{EncodeError, Write};
 use crate::error::StateError;
 use crate::key::KeyGroup;
 use crate::page::{Checksum, FileHeader, FileKind, PageWriter, Seal, SectionKind};
+#[cfg(feature = "alloc")]
+use crate::state::Locator;
 use crate::state::{
     Description, Frozen, Moment, Name, Output, OutputFailed, RowWriter, SaveError, Shape,
 };
@@ -108,14 +110,24 @@ impl<'b, W: Write, C: Checksum> SnapshotWriter<'b, W, C> {
             #[cfg(feature = "alloc")]
             inspector: inspector_of(&mut self.inspector, state, description),
         };
-        let written = save(description, frozen, group, &mut out);
+        let written = save(description, frozen, group, shape == Shape::Full, &mut out);
         let failed = out.failed;
-        let (rows, digest) = written.map_err(|error| WriteError::of(description, error, failed))?;
+        let (rows, digest, locator) =
+            written.map_err(|error| WriteError::of(description, error, failed))?;
         // What a delta puts says nothing of what the group holds.
         let digest = if shape == Shape::Full { digest } else { 0 };
         self.pages.write(&rows.to_le_bytes()).map_err(WriteError::Output)?;
         self.pages.write(&digest.to_le_bytes()).map_err(WriteError::Output)?;
         let length = self.pages.end().map_err(WriteError::Output)? - offset;
+        #[cfg(not(feature = "alloc"))]
+        let () = locator;
+        #[cfg(feature = "alloc")]
+        if let Some(locator) = locator {
+            self.pages.begin(SectionKind::Locator).map_err(WriteError::Output)?;
+            let first = super::PART_HEAD_LEN as u64;
+            locator.write(first, &mut self.pages).map_err(WriteError::Output)?;
+            self.pages.end().map_err(WriteError::Output)?;
+        }
         let group = group.index();
         Ok(Some(PartEntry { state, group, shape, base, offset, length, rows, digest }))
     }
@@ -185,16 +197,34 @@ where
 {
 }
 
+/// Where the rows of a part lie, if that is to be written.
+#[cfg(feature = "alloc")]
+type Located = Option<Locator>;
+#[cfg(not(feature = "alloc"))]
+type Located = ();
+
 fn save<E: StateError>(
     description: &Description,
     frozen: &dyn Frozen<Error = E>,
     group: KeyGroup,
+    is_full: bool,
     out: &mut dyn Output,
-) -> Result<(u64, u128), SaveError<E>> {
+) -> Result<(u64, u128, Located), SaveError<E>> {
     let mut buffer = [0; ROW_BUFFER_LEN];
     let mut rows = RowWriter::new(description, out, &mut buffer);
+    #[cfg(not(feature = "alloc"))]
+    let _ = is_full;
+    #[cfg(feature = "alloc")]
+    if let Some(seed) = frozen.locator_seed().filter(|_| is_full) {
+        rows.locate(Locator::new(seed));
+    }
     frozen.save(group, &mut rows)?;
-    Ok(rows.finish()?)
+    #[cfg(feature = "alloc")]
+    let located = rows.take_locator();
+    #[cfg(not(feature = "alloc"))]
+    let located = ();
+    let (rows, digest) = rows.finish()?;
+    Ok((rows, digest, located))
 }
 
 /// Hands rows to the pages, and keeps their error: rows cannot carry one of any type.

@@ -1,13 +1,16 @@
 //! Writes rows: gathered into runs, counted and digested on the way.
 
-use core::convert::Infallible;
 use core::fmt;
 
-use serde::Serialize;
-use xxhash_rust::xxh3::{Xxh3, xxh3_128};
+use xxhash_rust::xxh3::xxh3_128;
 
-use super::{Description, ITEMS_MAX, Op};
-use crate::codec::{Count, EncodeError, Encoding, Write, encode, write_varint};
+#[cfg(feature = "alloc")]
+use super::Locator;
+#[cfg(feature = "alloc")]
+use super::piece::seeded_hash_of;
+use super::piece::{Pair, digest_of, hash_of, length_of, varint_len};
+use super::{Description, ITEMS_MAX, Op, Piece, Raw};
+use crate::codec::{EncodeError, Encoding, Write, write_varint};
 
 /// The shortest buffer that rows are gathered in.
 pub const ROW_BUFFER_MIN: usize = 64;
@@ -72,35 +75,6 @@ impl<E: fmt::Display> fmt::Display for SaveError<E> {
 
 impl<E: core::error::Error + 'static> core::error::Error for SaveError<E> {}
 
-/// Something that can stand in a row: a typed value, or [`Raw`] bytes that are one already.
-pub trait Piece {
-    /// Appends the encoding.
-    fn write<W: Write>(&self, encoding: Encoding, out: &mut W)
-    -> Result<(), EncodeError<W::Error>>;
-}
-
-impl<T: Serialize> Piece for T {
-    #[inline]
-    fn write<W: Write>(
-        &self,
-        encoding: Encoding,
-        out: &mut W,
-    ) -> Result<(), EncodeError<W::Error>> {
-        encode(self, encoding, out)
-    }
-}
-
-/// Bytes that are the encoding of a value.
-#[derive(Clone, Copy, Debug)]
-pub struct Raw<'a>(pub &'a [u8]);
-
-impl Piece for Raw<'_> {
-    #[inline]
-    fn write<W: Write>(&self, _: Encoding, out: &mut W) -> Result<(), EncodeError<W::Error>> {
-        out.write(self.0).map_err(EncodeError::Write)
-    }
-}
-
 /// Gathers rows into runs, and hands them over a buffer at a time.
 ///
 /// It counts live rows and sums their digests: XXH3-128 over key, list rank or field, and value
@@ -116,6 +90,11 @@ pub struct RowWriter<'o> {
     bare: Option<u64>,
     rows: u64,
     digest: u128,
+    /// How many bytes were handed over, and where the last row begins.
+    flushed: u64,
+    row_at: u64,
+    #[cfg(feature = "alloc")]
+    locator: Option<Locator>,
 }
 
 impl<'o> RowWriter<'o> {
@@ -128,7 +107,32 @@ impl<'o> RowWriter<'o> {
         assert!(buffer.len() >= ROW_BUFFER_MIN, "the row buffer has at least 64 bytes");
         let encoding = description.encoding;
         let bare = description.row_lens().map(|(key, value)| (key + value) as u64);
-        Self { out, buffer, used: 0, run: None, encoding, bare, rows: 0, digest: 0 }
+        Self {
+            out,
+            buffer,
+            used: 0,
+            run: None,
+            encoding,
+            bare,
+            rows: 0,
+            digest: 0,
+            flushed: 0,
+            row_at: 0,
+            #[cfg(feature = "alloc")]
+            locator: None,
+        }
+    }
+
+    /// Notes in `locator` where each row begins that is put from now on.
+    #[cfg(feature = "alloc")]
+    pub fn locate(&mut self, locator: Locator) {
+        self.locator = Some(locator);
+    }
+
+    /// Returns where the rows begin that were put.
+    #[cfg(feature = "alloc")]
+    pub const fn take_locator(&mut self) -> Option<Locator> {
+        self.locator.take()
     }
 
     /// Returns the encoding of rows.
@@ -149,6 +153,7 @@ impl<'o> RowWriter<'o> {
             None => length_of(key, encoding)? + length_of(value, encoding)?,
         };
         let start = self.begin(Op::Put, length).map_err(EncodeError::Write)?;
+        self.note(key)?;
         key.write(encoding, self)?;
         value.write(encoding, self)?;
         self.rows += 1;
@@ -267,6 +272,9 @@ impl<'o> RowWriter<'o> {
             }
             let more = varint_len(count as u64);
             self.begin(op, key_length + more + length).map_err(EncodeError::Write)?;
+            if op == Op::Put {
+                self.note(key)?;
+            }
             key.write(encoding, self)?;
             write_varint(count as u128, self).map_err(EncodeError::Write)?;
             for piece in pieces.by_ref().take(count) {
@@ -299,10 +307,22 @@ impl<'o> RowWriter<'o> {
                 self.run = one_piece.then_some((op, place, 1));
             }
         }
+        self.row_at = self.flushed + self.used as u64;
         if self.bare.is_none() {
             write_varint(u128::from(length), self)?;
         }
         Ok(self.run.is_some().then_some(self.used))
+    }
+
+    /// Takes note of where the row that was begun lies.
+    #[inline]
+    fn note(&mut self, key: &impl Piece) -> Result<(), EncodeError<OutputFailed>> {
+        #[cfg(feature = "alloc")]
+        if let Some(locator) = &mut self.locator {
+            locator.note(seeded_hash_of(key, locator.seed(), self.encoding)?, self.row_at);
+        }
+        let _ = key;
+        Ok(())
     }
 
     /// Ends the open run: fills in how many rows it has.
@@ -317,6 +337,7 @@ impl<'o> RowWriter<'o> {
     fn flush(&mut self) -> Result<(), OutputFailed> {
         assert!(self.run.is_none(), "a run is ended before it is handed over");
         self.out.append(self.buffer.get(..self.used).unwrap_or_default())?;
+        self.flushed += self.used as u64;
         self.used = 0;
         Ok(())
     }
@@ -351,70 +372,5 @@ impl Write for RowWriter<'_> {
 impl fmt::Debug for RowWriter<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RowWriter").field("rows", &self.rows).finish_non_exhaustive()
-    }
-}
-
-/// One piece behind another.
-struct Pair<'i, A, B>(&'i A, &'i B);
-
-impl<A: Piece, B: Piece> Piece for Pair<'_, A, B> {
-    #[inline]
-    fn write<W: Write>(
-        &self,
-        encoding: Encoding,
-        out: &mut W,
-    ) -> Result<(), EncodeError<W::Error>> {
-        self.0.write(encoding, out)?;
-        self.1.write(encoding, out)
-    }
-}
-
-/// A hash that encodings are written to.
-#[derive(Clone)]
-struct Hash(Xxh3);
-
-impl Write for Hash {
-    type Error = Infallible;
-
-    #[inline]
-    fn write(&mut self, bytes: &[u8]) -> Result<(), Infallible> {
-        self.0.update(bytes);
-        Ok(())
-    }
-}
-
-fn hash_of(piece: &impl Piece, encoding: Encoding) -> Result<Hash, EncodeError<OutputFailed>> {
-    let mut hash = Hash(Xxh3::new());
-    piece.write(encoding, &mut hash).map_err(widen)?;
-    Ok(hash)
-}
-
-fn digest_of(
-    front: &Hash,
-    piece: &impl Piece,
-    encoding: Encoding,
-) -> Result<u128, EncodeError<OutputFailed>> {
-    let mut hash = front.clone();
-    piece.write(encoding, &mut hash).map_err(widen)?;
-    Ok(hash.0.digest128())
-}
-
-#[inline]
-fn length_of(piece: &impl Piece, encoding: Encoding) -> Result<u64, EncodeError<OutputFailed>> {
-    let mut count = Count::default();
-    piece.write(encoding, &mut count).map_err(widen)?;
-    Ok(count.0)
-}
-
-fn varint_len(value: u64) -> u64 {
-    u64::from((64 - (value | 1).leading_zeros()).div_ceil(7))
-}
-
-fn widen(error: EncodeError<Infallible>) -> EncodeError<OutputFailed> {
-    match error {
-        EncodeError::Length => EncodeError::Length,
-        EncodeError::Refused => EncodeError::Refused,
-        EncodeError::Width => EncodeError::Width,
-        EncodeError::Write(never) => match never {},
     }
 }

@@ -107,6 +107,7 @@ const fn code(kind: SectionKind) -> u8 {
         SectionKind::Part => 2,
         SectionKind::Index => 3,
         SectionKind::Body => 4,
+        SectionKind::Locator => 5,
     }
 }
 

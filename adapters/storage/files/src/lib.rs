@@ -14,6 +14,7 @@ pub use lock::Lock;
 
 use directory::Directory;
 use holdwater::storage::{Area, Failure, ObjectId, ObjectKind, Storage};
+use std::any::Any;
 use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileExt;
@@ -211,6 +212,11 @@ impl Storage for Files {
     ) -> Result<usize, Failure<FilesError>> {
         let read = read_at(self.opened(id)?, offset, buffer);
         read.map_err(|error| self.place.not_done(Step::Read, id, error))
+    }
+
+    fn native(&mut self, id: ObjectId) -> Option<Box<dyn Any>> {
+        let file = self.place.open(id).ok()?;
+        Some(Box::new(file))
     }
 
     fn remove(&mut self, id: ObjectId) -> Result<(), Failure<FilesError>> {

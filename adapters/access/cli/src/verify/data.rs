@@ -273,9 +273,13 @@ fn walk_section(
     end: u64,
     buffer: &mut [u8],
 ) -> Result<(), ReadError<Unread>> {
-    let mut offset = start;
+    let (mut offset, mut start, mut kind) = (start, start, kind);
     while offset < end {
         let block = pages.block(offset, end, buffer).map_err(|error| at(error, offset))?;
+        if kind == SectionKind::Part && block.kind == SectionKind::Locator && offset > start {
+            // Behind a part may stand where its rows lie.
+            (kind, start) = (SectionKind::Locator, offset);
+        }
         if block.kind != kind || block.continued != (offset > start) {
             return Err(Malformed::new(Fault::Identity, offset).into());
         }
