@@ -73,7 +73,7 @@ mod tape;
 
 pub use alike::Alike;
 pub use all::All;
-pub use checkpoints::{Checkpoints, Contents, contents};
+pub use checkpoints::{Checkpoints, Contents, Native, contents};
 pub use maps::{Maps, Ordered, Plain};
 pub use portability::{agree, agree_over_time, move_over};
 pub(crate) use read::{entries, items};
@@ -81,11 +81,12 @@ pub use stage::{MODES, Mode, Pair, Run, Sole, Stage};
 pub use tape::{Outcome, Step, any_tape, play};
 
 /// Makes a test of each behaviour of a store, in each mode. The argument makes the store of some
-/// groups: `keyed!(Heap::new);`
+/// groups: `keyed!(Heap::new);` A second one makes a file of bytes, for stores that read rows where
+/// they lie ([`Native`]).
 #[macro_export]
 macro_rules! keyed {
-    ($make:expr) => {
-        $crate::keyed! { @modes $make;
+    ($make:expr $(, $native:expr)?) => {
+        $crate::keyed! { @modes $make $(, $native)?;
             value:
                 keys_do_not_see_each_other,
                 keys_of_any_type_are_told_apart,
@@ -256,11 +257,16 @@ macro_rules! keyed {
                 any_tape_agrees_with_the_truth;
         }
     };
-    (@modes $make:expr; $($list:tt)*) => {
+    (@modes $make:expr $(, $native:expr)?; $($list:tt)*) => {
         fn store(
             groups: $crate::holdwater::key::KeyGroups,
         ) -> impl $crate::holdwater::state::Backend {
             ($make)(groups)
+        }
+
+        fn handing_out() -> Option<$crate::keyed::Native> {
+            let native: &[$crate::keyed::Native] = &[$($native)?];
+            native.first().copied()
         }
 
         mod full {
@@ -286,7 +292,8 @@ macro_rules! keyed {
                 #[test]
                 fn $name() {
                     use $crate::keyed::{$room, Mode, Run};
-                    $room::$name(&Run::new(super::super::store, Mode::$mode));
+                    let run = Run::new(super::super::store, Mode::$mode);
+                    $room::$name(&run.handing_out(super::super::handing_out()));
                 }
             )+
         }
@@ -307,7 +314,8 @@ macro_rules! keyed {
                 #[test]
                 fn $name() {
                     use $crate::keyed::{$kind, $room, Mode, Run};
-                    $room::$name::<_, $kind>(&Run::new(super::super::store, Mode::$mode));
+                    let run = Run::new(super::super::store, Mode::$mode);
+                    $room::$name::<_, $kind>(&run.handing_out(super::super::handing_out()));
                 }
             )+
         }
@@ -322,8 +330,8 @@ macro_rules! keyed {
 /// groups: `row_deltas!(Heap::new);`
 #[macro_export]
 macro_rules! row_deltas {
-    ($make:expr) => {
-        $crate::keyed! { @modes $make;
+    ($make:expr $(, $native:expr)?) => {
+        $crate::keyed! { @modes $make $(, $native)?;
             rows:
                 a_delta_holds_the_changed_rows_alone,
                 a_removal_is_written_alone,

@@ -21,6 +21,8 @@ pub(crate) struct Search {
     /// The group by position, and the table of its index that is next.
     group: usize,
     table: usize,
+    /// The number of the row in a file of a checkpoint that is next.
+    cold: u64,
     /// Keys of that group that are still to be looked at, and at which of its entries to go on.
     keys: Vec<Vec<u8>>,
     from: usize,
@@ -81,16 +83,17 @@ impl<S: Slot> Table<S> {
         expiry: Expiry,
         now: i64,
     ) -> Result<(), MmapError> {
-        let Search { passes, group, table, keys, from, .. } = search;
+        let Search { passes, group, table, cold, keys, from, .. } = search;
         let mut look = Look { expiry, cutoff: expiry.cutoff(now), passes, seen: 0 };
         while look.seen < VALUES_PER_STEP {
             let Some(part) = self.parts.get(*group) else {
-                (*group, *table) = (0, 0);
+                (*group, *table, *cold) = (0, 0, 0);
                 look.passes.end(expiry);
                 return Ok(());
             };
             let id = KeyGroup::new(self.groups.first() + *group as u16);
             if let Some(key) = keys.last() {
+                self.remove(id, |write| write.warm(key))?;
                 let next = S::expire(self, id, key, *from, &mut look)?;
                 *from = next.unwrap_or(0);
                 if next.is_none() {
@@ -105,8 +108,17 @@ impl<S: Slot> Table<S> {
                 }
                 *table += 1;
                 look.seen += 1;
+            } else if *cold < part.cold_len() {
+                let log = part.log(&self.layout, &self.files.pieces);
+                if let Some((key, slot)) = part.cold_row(log, *cold)?
+                    && slot.has_expired(log, &mut look)?
+                {
+                    keys.push(key);
+                }
+                *cold += 1;
+                look.seen += 1;
             } else {
-                (*group, *table) = (*group + 1, 0);
+                (*group, *table, *cold) = (*group + 1, 0, 0);
             }
         }
         Ok(())

@@ -32,7 +32,10 @@ impl Table<Node> {
                     return read(value).map(Some);
                 }
             }
-            Ok(None)
+            let found = part.cold_slot(log, key)?.map(|node| node.find(log, &field)).transpose()?;
+            let Some(entry) = found.and_then(|found| found.entry) else { return Ok(None) };
+            let row = log.row(entry)?;
+            row.body().strip_prefix(field.bytes).map(read).transpose()
         })
     }
 
@@ -44,9 +47,9 @@ impl Table<Node> {
         key: &[u8],
         mut show: impl FnMut(&[u8]) -> Result<ControlFlow<()>, MmapError>,
     ) -> Result<(), MmapError> {
-        let (part, log) = self.part(group);
-        let node = log.node(&part.index, self.layout.hash(key), key)?;
-        for entry in node.iter().flat_map(|node| node.iter()).filter(|entry| !entry.is_removed()) {
+        let (_, log) = self.part(group);
+        let Some(node) = self.node(group, key)? else { return Ok(()) };
+        for entry in node.iter().filter(|entry| !entry.is_removed()) {
             if show(log.row(entry)?.body())?.is_break() {
                 break;
             }
@@ -56,14 +59,12 @@ impl Table<Node> {
 
     /// Returns how many fields a key has.
     pub(crate) fn count_fields(&self, group: KeyGroup, key: &[u8]) -> Result<u64, MmapError> {
-        let (part, log) = self.part(group);
-        let node = log.node(&part.index, self.layout.hash(key), key)?;
-        Ok(node.map_or(0, |node| node.live))
+        Ok(self.node(group, key)?.map_or(0, |node| node.live))
     }
 }
 
 /// Prepares a field, as encoded in a row, to be looked for.
-fn with_field<R>(
+pub(crate) fn with_field<R>(
     layout: &Layout,
     bytes: &[u8],
     find: impl FnOnce(Field<'_>) -> Result<R, MmapError>,
@@ -89,6 +90,7 @@ fn put(
     field: Field<'_>,
     value: &[u8],
 ) -> Result<bool, MmapError> {
+    write.warm(key)?;
     let (hash, now) = (write.layout.hash(key), write.now);
     let node = write.log().node(&write.group.index, hash, key)?;
     let found = node.map(|node| node.find(write.log(), &field)).transpose()?;
@@ -103,10 +105,7 @@ fn put(
     };
     let new = Entry::new(field.hash, now, place);
     let (Some(lead), Some(found)) = (lead, found) else {
-        write.add_node(match field.ordered {
-            Some(ordered) => Node::sorted(hash, new, ordered),
-            None => Node::new(hash, new, 1),
-        });
+        write.add_node(Node::with_field(hash, new, &field));
         return Ok(true);
     };
     write.touch();
@@ -134,13 +133,14 @@ pub(crate) fn remove_field(
 }
 
 fn remove(write: &mut Write<'_, Node>, key: &[u8], field: Field<'_>) -> Result<bool, MmapError> {
+    write.warm(key)?;
     let (hash, now) = (write.layout.hash(key), write.now);
     let Some(node) = write.log().node(&write.group.index, hash, key)? else { return Ok(false) };
     let found = node.find(write.log(), &field)?;
     let Some(old) = found.entry.filter(|entry| !entry.is_removed()) else { return Ok(false) };
     let (lead, is_last) = (node.lead(), node.live == 1);
     write.touch();
-    if is_last && write.group.rows == 1 {
+    if is_last && write.group.has_one_key() {
         write.lose();
         return Ok(true);
     }

@@ -1,12 +1,14 @@
 //! The files of one state: how many rows of each are still named, and which can go.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use holdwater::page::BlockSize;
 
+use crate::adopted::AdoptedFile;
 use crate::error::MmapError;
 use crate::piece::{Piece, Pieces};
 
@@ -18,6 +20,8 @@ pub(crate) struct Pool {
     pub(crate) segment_bytes: usize,
     /// Whether files are mapped, or read by calls to the system.
     pub(crate) maps: bool,
+    /// The hashes of files of checkpoints that were read whole.
+    pub(crate) verified: Mutex<HashSet<u128>>,
 }
 
 impl Pool {
@@ -34,6 +38,8 @@ pub(crate) struct Files {
     pub(crate) pool: Arc<Pool>,
     pub(crate) pieces: Pieces,
     uses: Vec<Use>,
+    /// The files of a checkpoint that rows were taken of as they lie.
+    pub(crate) adopted: Vec<Arc<AdoptedFile>>,
     /// The segment that was sealed last: the system still writes it to the disk.
     unsynced: Option<File>,
     /// A segment could not be written to the disk: what it held is lost.
@@ -55,8 +61,8 @@ pub(crate) struct Use {
 
 impl Files {
     pub(crate) fn new(pool: Arc<Pool>) -> Self {
-        let (pieces, uses) = (Pieces::default(), Vec::new());
-        Self { pool, pieces, uses, unsynced: None, is_lost: false, made: 0 }
+        let (pieces, uses, adopted) = (Pieces::default(), Vec::new(), Vec::new());
+        Self { pool, pieces, uses, adopted, unsynced: None, is_lost: false, made: 0 }
     }
 
     /// Waits until the segment before is on the disk, and takes note of this one.
@@ -98,6 +104,18 @@ impl Files {
         of.named += 1;
     }
 
+    /// Takes note of so many rows that lie in a piece, or entries that name one.
+    pub(crate) fn name_more(&mut self, piece: u16, rows: u64) {
+        let of = &mut self.uses[usize::from(piece)];
+        of.rows += rows;
+        of.named += rows;
+    }
+
+    /// Takes note that a piece has so many bytes more that are this state's.
+    pub(crate) fn add_bytes(&mut self, piece: u16, bytes: u64) {
+        self.uses[usize::from(piece)].bytes += bytes;
+    }
+
     /// Takes note that an entry does not name its row any more; a piece without such goes.
     pub(crate) fn release(&mut self, piece: u16) {
         self.uses[usize::from(piece)].named -= 1;
@@ -116,6 +134,7 @@ impl Files {
     /// Drops all pieces.
     pub(crate) fn clear(&mut self) {
         (self.pieces, self.uses) = (Pieces::default(), Vec::new());
+        self.adopted.clear();
     }
 
     /// Returns how each piece is used.

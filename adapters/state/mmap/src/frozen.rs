@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use holdwater::key::{KeyGroup, KeyGroups};
-use holdwater::state::{Cutoff, Frozen, RowWriter, SaveError, Shape};
+use holdwater::state::{Cutoff, Frozen, Kind, RowWriter, SaveError, Shape};
 
 use crate::budget::Hold;
 use crate::entry::Entry;
@@ -51,6 +51,14 @@ impl Frozen for MmapFrozen {
     fn scan(&self, group: KeyGroup, out: &mut RowWriter<'_>) -> Saved {
         self.0.scan(group, out)
     }
+
+    fn verify(&self) -> Result<(), MmapError> {
+        self.0.verify()
+    }
+
+    fn locator_seed(&self) -> Option<u64> {
+        self.0.locator_seed()
+    }
 }
 
 /// The rows of a state at one moment.
@@ -79,6 +87,11 @@ impl<S: Slot> View<S> {
 
     fn write(&self, group: KeyGroup, what: What, out: &mut RowWriter<'_>) -> Saved {
         let Some((part, log)) = self.part(group) else { return Ok(()) };
+        if what == What::All {
+            for slot in part.cold_slots(log).map_err(failed)? {
+                slot.map_err(failed)?.write(what, log, out)?;
+            }
+        }
         match what {
             What::Tail => {
                 let hashes = part.tail.hashes();
@@ -103,9 +116,12 @@ impl<S: Slot> View<S> {
 /// Returns whether a group has a row that lives. One that cannot be read counts: saving will fail
 /// as well, and can say why.
 fn has_live<S: Slot>(part: &Group<S>, log: Log<'_>) -> bool {
-    part.rows > 0
-        && (log.cutoff.is_none()
-            || part.index.iter().any(|slot| slot.has_live(log).unwrap_or(true)))
+    let lives = |slot: &S| slot.has_live(log).unwrap_or(true);
+    let any_cold = || match part.cold_slots(log) {
+        Ok(mut slots) => slots.any(|slot| slot.is_ok_and(|slot| lives(&slot))),
+        Err(_) => true,
+    };
+    part.has_rows() && (log.cutoff.is_none() || part.index.iter().any(lives) || any_cold())
 }
 
 /// Writes rows in the order in which they lie: files are read from front to back.
@@ -163,7 +179,20 @@ impl<S: Slot> Frozen for View<S> {
                 return slot.write(What::All, log, out);
             }
         }
-        Ok(())
+        match part.cold_slot(log, key).map_err(failed)? {
+            Some(slot) => slot.write(What::All, log, out),
+            None => Ok(()),
+        }
+    }
+
+    fn verify(&self) -> Result<(), MmapError> {
+        let adopted = self.parts.iter().filter_map(|part| part.adopted.as_ref());
+        adopted.into_iter().try_for_each(|part| part.verify(&self.layout))
+    }
+
+    fn locator_seed(&self) -> Option<u64> {
+        let is_located = self.layout.kind() != Kind::Timers;
+        is_located.then(|| self.layout.locator_seed())
     }
 
     fn scan(&self, group: KeyGroup, out: &mut RowWriter<'_>) -> Result<(), SaveError<MmapError>> {

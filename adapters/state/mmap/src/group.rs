@@ -1,5 +1,9 @@
 //! The rows of one key group: an index, and the tail of the log.
 
+use std::sync::Arc;
+
+use crate::adopted::AdoptedPart;
+use crate::cold::Cold;
 use crate::entry::{Entry, Place, TAIL};
 use crate::index::Index;
 use crate::layout::{Layout, body};
@@ -13,9 +17,13 @@ use crate::tail::Tail;
 pub(crate) struct Group<S> {
     pub(crate) index: Index<S>,
     pub(crate) tail: Tail,
+    /// The rows that the index does not have.
+    pub(crate) cold: Option<Cold>,
+    /// The part of a checkpoint that was taken as it lies.
+    pub(crate) adopted: Option<Arc<AdoptedPart>>,
     /// What slots take beside their places in the index.
     pub(crate) owned: usize,
-    /// How many keys have a row.
+    /// How many keys of the index have a row.
     pub(crate) rows: u64,
     /// The freeze before which it was empty last: a base older than that has nothing of it.
     pub(crate) born: u32,
@@ -30,8 +38,9 @@ pub(crate) struct Group<S> {
 impl<S> Default for Group<S> {
     fn default() -> Self {
         let (index, tail) = (Index::default(), Tail::default());
+        let (cold, adopted) = (None, None);
         let (owned, rows, born, changed, counted, let_go) = (0, 0, 0, 0, (0, 0), 0);
-        Self { index, tail, owned, rows, born, changed, counted, let_go }
+        Self { index, tail, cold, adopted, owned, rows, born, changed, counted, let_go }
     }
 }
 
@@ -39,6 +48,20 @@ impl<S: Slot> Group<S> {
     /// Returns the log, to be read.
     pub(crate) const fn log<'g>(&'g self, layout: &'g Layout, pieces: &'g Pieces) -> Log<'g> {
         Log { layout, tail: &self.tail, pieces, cutoff: None }
+    }
+
+    /// Returns how many keys have a row.
+    pub(crate) fn keys(&self) -> u64 {
+        self.rows + self.cold.as_ref().map_or(0, |cold| cold.keys)
+    }
+
+    pub(crate) const fn has_rows(&self) -> bool {
+        self.rows > 0 || self.cold.is_some()
+    }
+
+    /// Returns whether one key of the index is all that has a row.
+    pub(crate) const fn has_one_key(&self) -> bool {
+        self.rows == 1 && self.cold.is_none()
     }
 
     /// Appends a row to the tail; returns where it lies. The body begins at byte `body_at`.
@@ -104,7 +127,7 @@ impl<S: Slot> Group<S> {
 
     /// Drops all rows.
     pub(crate) fn empty(&mut self, now: u32) {
-        if self.index.len() > 0 || self.tail.bytes() > 0 {
+        if self.index.len() > 0 || self.tail.bytes() > 0 || self.cold.is_some() {
             let let_go = self.let_go + self.tail.shared() + self.index.shared();
             let counted = self.counted;
             *self = Self { born: now, changed: now, let_go, counted, ..Self::default() };

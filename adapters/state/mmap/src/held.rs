@@ -37,6 +37,14 @@ macro_rules! state {
                 self.load_row(group, change, form)
             }
 
+            fn adopt(
+                &mut self,
+                group: KeyGroup,
+                part: &holdwater::state::PlacedPart<'_>,
+            ) -> Result<bool, LoadError<MmapError>> {
+                self.table.adopt(group, part)
+            }
+
             fn loaded(&mut self, checkpoint: u64) {
                 self.table.loaded(checkpoint);
             }

@@ -72,6 +72,12 @@ impl Layout {
         short(xxh3_64_with_seed(bytes, self.seed))
     }
 
+    /// Returns what locators of checkpoints hash keys with: who reads them learns nothing of what
+    /// the index does.
+    pub(crate) fn locator_seed(&self) -> u64 {
+        xxh3_64_with_seed(b"locator", self.seed)
+    }
+
     /// Returns how long the key is that a row begins with.
     pub(crate) fn key_len(&self, row: &[u8]) -> Result<usize, Malformed> {
         match self.bare {

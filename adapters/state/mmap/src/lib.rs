@@ -2,7 +2,9 @@
 #![deny(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod adopted;
 mod budget;
+mod cold;
 mod entry;
 mod error;
 mod expire;
@@ -10,6 +12,7 @@ mod fields;
 mod files;
 mod freezes;
 mod frozen;
+mod gather;
 mod group;
 mod held;
 mod index;
@@ -39,7 +42,7 @@ pub use timers::MmapTimers;
 pub use value::MmapValue;
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use holdwater::key::{Key, KeyGroups, OrderedKey};
 use holdwater::schema::Data;
@@ -67,7 +70,8 @@ impl Mmap {
     /// The files have no names: they are gone when the process ends, however it does.
     pub fn new(groups: KeyGroups, directory: impl Into<PathBuf>) -> Self {
         let (directory, segment_bytes) = (directory.into(), SEGMENT_BYTES);
-        let pool = Arc::new(Pool { directory, segment_bytes, maps: true });
+        let pool =
+            Arc::new(Pool { directory, segment_bytes, maps: true, verified: Mutex::default() });
         Self { groups, budget: Arc::new(Budget::new(usize::MAX)), pool, open: Vec::new() }
     }
 
@@ -130,9 +134,9 @@ impl Mmap {
     }
 
     fn with_pool(mut self, change: impl FnOnce(Pool) -> Pool) -> Self {
-        let Pool { directory, segment_bytes, maps } = &*self.pool;
-        let pool =
-            Pool { directory: directory.clone(), segment_bytes: *segment_bytes, maps: *maps };
+        let Pool { directory, segment_bytes, maps, .. } = &*self.pool;
+        let (directory, verified) = (directory.clone(), Mutex::default());
+        let pool = Pool { directory, segment_bytes: *segment_bytes, maps: *maps, verified };
         self.pool = Arc::new(change(pool));
         self
     }

@@ -1,5 +1,6 @@
 //! A growing list of items per key.
 
+use std::borrow::Cow;
 use std::marker::PhantomData;
 use std::ops::ControlFlow;
 
@@ -43,10 +44,8 @@ impl<K: Key, V: Data> MmapList<K, V> {
     }
 
     /// Returns the chunks of a list that are there, in order.
-    fn chunks(&self, group: KeyGroup, key: &[u8]) -> Result<Option<&Node>, MmapError> {
-        let (part, log) = self.table.part(group);
-        let node = log.node(&part.index, self.table.layout.hash(key), key)?;
-        Ok(node.filter(|node| node.live > 0))
+    fn chunks(&self, group: KeyGroup, key: &[u8]) -> Result<Option<Cow<'_, Node>>, MmapError> {
+        Ok(self.table.node(group, key)?.filter(|node| node.live > 0))
     }
 
     /// Shows the items as they are encoded.
@@ -192,6 +191,7 @@ impl<K: Key, V: Data> List<K, V> for MmapList<K, V> {
 }
 
 fn push(write: &mut Write<'_, Node>, key: &[u8], item: &[u8]) -> Result<(), MmapError> {
+    write.warm(key)?;
     let (hash, now) = (write.layout.hash(key), write.now);
     let found = write.log().node(&write.group.index, hash, key)?;
     let Some((lead, last)) = found.map(|node| (node.lead(), node.chunks().last().copied())) else {
@@ -235,6 +235,7 @@ fn keep(write: &mut Write<'_, Node>, key: &[u8], kept: u64) -> Result<(), MmapEr
     if kept == 0 {
         return write.drop_key(key);
     }
+    write.warm(key)?;
     let (hash, now) = (write.layout.hash(key), write.now);
     let found = write.log().node(&write.group.index, hash, key)?;
     let Some(node) = found.filter(|node| node.live > kept) else { return Ok(()) };

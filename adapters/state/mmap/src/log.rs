@@ -189,4 +189,4 @@ pub(crate) fn failed(error: MmapError) -> SaveError<MmapError> {
 pub(crate) type Saved = Result<(), SaveError<MmapError>>;
 
 /// How far ahead a file is asked for.
-const AHEAD_BYTES: u64 = 1 << 20;
+pub(crate) const AHEAD_BYTES: u64 = 1 << 20;

@@ -16,7 +16,7 @@ use crate::frozen::MmapFrozen;
 use crate::held::state;
 use crate::log::Log;
 use crate::node::Node;
-use crate::sorted::{Rank, Sorted};
+use crate::sorted::Rank;
 use crate::table::Table;
 
 /// A map of fields per key, in a log; ordered or not.
@@ -217,7 +217,8 @@ impl<K: Key, F: OrderedKey, V: Data> OrderedMap<K, F, V> for MmapMap<K, F, V, By
     ) -> Result<(), MmapError> {
         let (bounds, key) = (Bounds::<F>::of(range), self.table.key(at)?);
         let (_, log) = self.table.part(at.group());
-        let Some(fields) = self.fields(at.group(), &key)? else { return Ok(()) };
+        let node = self.table.node(at.group(), &key)?;
+        let Some(fields) = node.as_deref().and_then(Node::in_order) else { return Ok(()) };
         let start = match bounds.start {
             Bound::Included(start) => fields.find(log, &ordered::<F>(start), false)?.0,
             Bound::Excluded(start) => fields.find(log, &ordered::<F>(start), true)?.0,
@@ -234,7 +235,8 @@ impl<K: Key, F: OrderedKey, V: Data> OrderedMap<K, F, V> for MmapMap<K, F, V, By
     ) -> Result<(), MmapError> {
         let (bounds, key) = (Bounds::<F>::of(range), self.table.key(at)?);
         let (_, log) = self.table.part(at.group());
-        let Some(fields) = self.fields(at.group(), &key)? else { return Ok(()) };
+        let node = self.table.node(at.group(), &key)?;
+        let Some(fields) = node.as_deref().and_then(Node::in_order) else { return Ok(()) };
         let end = match bounds.end {
             Bound::Included(end) => fields.find(log, &ordered::<F>(end), true)?.0,
             Bound::Excluded(end) => fields.find(log, &ordered::<F>(end), false)?.0,
@@ -245,12 +247,6 @@ impl<K: Key, F: OrderedKey, V: Data> OrderedMap<K, F, V> for MmapMap<K, F, V, By
 }
 
 impl<K: Key, F: OrderedKey, V: Data> MmapMap<K, F, V, ByOrder> {
-    fn fields(&self, group: KeyGroup, key: &[u8]) -> Result<Option<&Sorted>, MmapError> {
-        let (part, log) = self.table.part(group);
-        let node = log.node(&part.index, self.table.layout.hash(key), key)?;
-        Ok(node.and_then(Node::in_order))
-    }
-
     /// Visits fields as long as they are in a range.
     fn visit_while(
         &self,

@@ -3,9 +3,11 @@
 use holdwater::key::KeyGroup;
 use holdwater::state::{Kind, Raw, RowWriter};
 
+use crate::cold::ColdRow;
 use crate::entry::Entry;
 use crate::error::MmapError;
 use crate::expire::{self, Look};
+use crate::gather::gather;
 use crate::index::{Hashed, Index};
 use crate::log::{Log, Saved, failed};
 use crate::slot::{Slot, What, replace};
@@ -42,10 +44,16 @@ impl Node {
         Self { hash, reset: 0, live, entries: Entries::Few(vec![entry]) }
     }
 
-    /// Makes the node of a key with one field of an ordered map, encoded in order.
-    pub(crate) fn sorted(hash: u32, entry: Entry, field: &[u8]) -> Self {
-        let entries = Entries::Sorted(Box::new(Sorted::new(entry, field)));
-        Self { entries, ..Self::new(hash, entry, 1) }
+    /// Makes the node of a key with one field.
+    pub(crate) fn with_field(hash: u32, entry: Entry, field: &Field<'_>) -> Self {
+        let node = Self::new(hash, entry, 1);
+        match field.ordered {
+            None => node,
+            Some(field) => {
+                let entries = Entries::Sorted(Box::new(Sorted::new(entry, field)));
+                Self { entries, ..node }
+            }
+        }
     }
 
     /// Returns the chunks of a list, in order.
@@ -336,6 +344,31 @@ impl Slot for Node {
         look: &mut Look<'_>,
     ) -> Result<Option<usize>, MmapError> {
         expire::node(table, group, key, from, look)
+    }
+
+    fn gather(
+        slot: &mut Option<Self>,
+        log: Log<'_>,
+        row: ColdRow,
+        bytes: &[u8],
+    ) -> Result<(), MmapError> {
+        gather(slot, log, row, bytes)
+    }
+
+    fn has_expired(&self, log: Log<'_>, look: &mut Look<'_>) -> Result<bool, MmapError> {
+        let mut found = false;
+        for entry in self.iter() {
+            let row = log.row(entry)?;
+            match log.layout.kind() {
+                Kind::List => {
+                    for item in log.items(&row, entry.count())? {
+                        found |= !look.finds_live(log, item.0)?;
+                    }
+                }
+                _ => found |= !look.finds_live(log, log.value(&row)?)?,
+            }
+        }
+        Ok(found)
     }
 
     fn has_live(&self, log: Log<'_>) -> Result<bool, MmapError> {

@@ -1,5 +1,6 @@
 //! Changes of nodes: what lists, maps and timers share.
 
+use std::borrow::Cow;
 use std::ops::ControlFlow;
 
 use holdwater::key::{Key, KeyGroup};
@@ -30,6 +31,19 @@ impl<'a> Log<'a> {
 }
 
 impl Table<Node> {
+    /// Returns the node of a key, which may hold no row.
+    pub(crate) fn node(
+        &self,
+        group: KeyGroup,
+        key: &[u8],
+    ) -> Result<Option<Cow<'_, Node>>, MmapError> {
+        let (part, log) = self.part(group);
+        match log.node(&part.index, self.layout.hash(key), key)? {
+            Some(node) => Ok(Some(Cow::Borrowed(node))),
+            None => Ok(part.cold_slot(log, key)?.map(Cow::Owned)),
+        }
+    }
+
     /// Shows each key of `group` that has a row.
     pub(crate) fn each_key<K: Key>(
         &self,
@@ -39,6 +53,12 @@ impl Table<Node> {
         let Some((part, log)) = self.visited(group) else { return Ok(()) };
         for node in part.index.iter().filter(|node| !node.is_gone()) {
             let key = self.layout.key(&log.row(node.lead())?.bytes)?;
+            if visit(&key).is_break() {
+                return Ok(());
+            }
+        }
+        for node in part.cold_slots(log)? {
+            let key = self.layout.key(&log.row(node?.lead())?.bytes)?;
             if visit(&key).is_break() {
                 break;
             }
@@ -77,6 +97,7 @@ impl Write<'_, Node> {
 
     /// Drops all rows of a key.
     pub(crate) fn drop_key(&mut self, key: &[u8]) -> Result<(), MmapError> {
+        self.warm(key)?;
         let (hash, now) = (self.layout.hash(key), self.now);
         let found = self.log().node(&self.group.index, hash, key)?;
         let Some(lead) = found.filter(|node| !node.is_gone()).map(Slot::lead) else {

@@ -3,7 +3,7 @@
 
 use crate::entry::Entry;
 use crate::error::MmapError;
-use crate::group::append;
+use crate::group::{Group, append};
 use crate::slot::Slot;
 use crate::table::Table;
 use crate::tail::{HEAD_LEN, PAGE_MAX};
@@ -16,6 +16,8 @@ pub(crate) struct Pass {
     /// The group by position, and the table of its index that is next.
     group: usize,
     table: usize,
+    /// The number of the row in a file of a checkpoint that is next, before the tables are.
+    cold: u64,
 }
 
 impl<S: Slot> Table<S> {
@@ -35,7 +37,7 @@ impl<S: Slot> Table<S> {
         let few = self.files.pool.segment_bytes / ROW_BYTES;
         let are_removed = self.removed > 2 * self.unsettled + few;
         if rows * 4 > all || are_removed {
-            self.pass = Some(Pass { victims, group: 0, table: 0 });
+            self.pass = Some(Pass { victims, group: 0, table: 0, cold: 0 });
         }
     }
 
@@ -52,19 +54,46 @@ impl<S: Slot> Table<S> {
     /// Looks at the next table of the index.
     pub(crate) fn step(&mut self) -> Result<(), MmapError> {
         let Some(mut pass) = self.pass.take() else { return Ok(()) };
-        while self.parts.get(pass.group).is_some_and(|group| pass.table >= group.index.tables()) {
-            pass.group += 1;
-            pass.table = 0;
+        let is_done = |group: &Group<S>, pass: &Pass| {
+            pass.table >= group.index.tables() && pass.cold >= group.cold_len()
+        };
+        while self.parts.get(pass.group).is_some_and(|group| is_done(group, &pass)) {
+            (pass.group, pass.table, pass.cold) = (pass.group + 1, 0, 0);
         }
         if pass.group >= self.parts.len() {
             self.unsettled = self.removed;
             return Ok(());
         }
-        let done = self.settle(&pass).and_then(|()| self.relocate(&pass));
+        let done = match pass.cold < self.parts[pass.group].cold_len() {
+            true => self.warm_some(&mut pass),
+            false => self.settle(&pass).and_then(|()| self.relocate(&pass)).map(|done| {
+                pass.table += usize::from(done);
+            }),
+        };
         // After an error the same table is next.
-        pass.table += usize::from(matches!(done, Ok(true)));
         self.pass = Some(pass);
-        done.map(drop)
+        done
+    }
+
+    /// Lets the index take over some rows of a file that is to go, as long as it has room.
+    fn warm_some(&mut self, pass: &mut Pass) -> Result<(), MmapError> {
+        let group = &self.parts[pass.group];
+        let (log, len) = (group.log(&self.layout, &self.files.pieces), group.cold_len());
+        let piece = group.cold.as_ref().map(|cold| cold.part.piece);
+        let is_victim = piece.is_some_and(|piece| pass.victims.binary_search(&piece).is_ok());
+        if !is_victim || self.is_over_budget() {
+            pass.cold = len;
+            return Ok(());
+        }
+        let (end, mut keys) = (len.min(pass.cold + COLD_PER_STEP), Vec::new());
+        for number in pass.cold..end {
+            keys.extend(group.cold_row(log, number)?.map(|(key, _)| key));
+        }
+        let mut write = self.write(pass.group);
+        keys.iter().try_for_each(|key| write.warm(key))?;
+        self.count(pass.group);
+        pass.cold = end;
+        Ok(())
     }
 
     /// Forgets what was removed before any freeze that a delta may stand on.
@@ -177,6 +206,9 @@ impl<S: Slot> Table<S> {
 
 /// How many writes there are to a step.
 const WRITES_PER_STEP: u8 = 16;
+
+/// How many rows of a file of a checkpoint a step looks at.
+const COLD_PER_STEP: u64 = 64;
 
 /// How many bytes a step copies before it stops, but for the row that it is at.
 const STEP_BYTES: usize = 64 << 10;

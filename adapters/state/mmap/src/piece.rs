@@ -26,13 +26,29 @@ pub(crate) struct Piece {
     blocks: Mutex<Blocks>,
 }
 
-/// Where the blocks of one part lie.
+/// Where the blocks of one part lie, or of what says where its rows lie.
 #[derive(Clone, Copy, Debug)]
 struct Span {
     offset: u64,
     end: u64,
-    /// The number of its first block among those of all parts.
+    kind: SectionKind,
+    /// The number of its first block among those of all spans.
     first: u64,
+}
+
+/// A section of a file that is read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SectionAt {
+    pub(crate) kind: SectionKind,
+    pub(crate) offset: u64,
+    pub(crate) end: u64,
+}
+
+impl From<&PartEntry> for SectionAt {
+    fn from(part: &PartEntry) -> Self {
+        let end = part.offset + part.length;
+        Self { kind: SectionKind::Part, offset: part.offset, end }
+    }
 }
 
 /// The block that was read last.
@@ -54,21 +70,20 @@ pub(crate) enum Extent {
 }
 
 impl Piece {
-    /// Reads the `parts` of a file that was opened; through `map`, if there is one.
+    /// Reads the `sections` of a file that was opened; through `map`, if there is one.
     ///
-    /// The blocks of each part but the last are full, as all writers leave them.
+    /// The blocks of each section but the last are full, as writers leave them.
     pub(crate) fn new(
         name: Box<str>,
         pages: Pages<Source, Portable>,
-        parts: &[PartEntry],
+        sections: impl Iterator<Item = SectionAt>,
         map: Option<Arc<Mapping>>,
     ) -> Self {
         let block_len = pages.header().block.bytes() as u64;
-        let (mut spans, mut count) = (Vec::with_capacity(parts.len()), 0);
-        for part in parts {
-            let end = part.offset + part.length;
-            spans.push(Span { offset: part.offset, end, first: count });
-            count += part.length.div_ceil(block_len);
+        let (mut spans, mut count) = (Vec::new(), 0);
+        for SectionAt { kind, offset, end } in sections {
+            spans.push(Span { offset, end, kind, first: count });
+            count += (end - offset).div_ceil(block_len);
         }
         spans.sort_unstable_by_key(|span| span.offset);
         let checked = (0..count.div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
@@ -93,6 +108,18 @@ impl Piece {
             }
         }
         self.gather(span, offset, extent).map(Cow::Owned)
+    }
+
+    /// Returns where in the file byte `at` of the payload of the section at `offset` lies.
+    pub(crate) const fn place(&self, offset: u64, at: u64) -> u64 {
+        let room = self.block_len - BLOCK_HEAD_LEN as u64;
+        offset + at / room * self.block_len + BLOCK_HEAD_LEN as u64 + at % room
+    }
+
+    /// Returns how long the payload of a section is.
+    pub(crate) const fn payload_len(&self, section: SectionAt) -> u64 {
+        let bytes = section.end - section.offset;
+        bytes - bytes.div_ceil(self.block_len) * BLOCK_HEAD_LEN as u64
     }
 
     /// Tells the system that rows from `offset` on will be read soon, so many bytes.
@@ -176,7 +203,8 @@ impl Piece {
         let Blocks { pages, buffer, .. } = blocks;
         let block = pages.block(start, span.end, buffer);
         let block = block.map_err(|error| MmapError::reading(&self.name, error))?;
-        if block.kind != SectionKind::Part || block.continued != (start > span.offset) {
+        let is_full = block.next == span.end.min(start + self.block_len);
+        if block.kind != span.kind || block.continued != (start > span.offset) || !is_full {
             return Err(self.damaged(Malformed::new(Fault::Identity, start)));
         }
         let end = BLOCK_HEAD_LEN + block.payload.len();
@@ -189,7 +217,7 @@ impl Piece {
         self.blocks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn damaged(&self, malformed: Malformed) -> MmapError {
+    pub(crate) fn damaged(&self, malformed: Malformed) -> MmapError {
         MmapError::Damaged { file: self.name.clone(), malformed }
     }
 
@@ -221,6 +249,12 @@ impl Pieces {
 
     pub(crate) fn remove(&mut self, number: u16) {
         self.0[usize::from(number)] = None;
+    }
+
+    /// Returns whether a number is that of `piece`.
+    pub(crate) fn has(&self, number: u16, piece: &Arc<Piece>) -> bool {
+        let found = self.0.get(usize::from(number)).and_then(Option::as_ref);
+        found.is_some_and(|found| Arc::ptr_eq(found, piece))
     }
 
     pub(crate) fn get(&self, number: u16) -> &Piece {

@@ -16,7 +16,7 @@ use crate::error::MmapError;
 use crate::frozen::MmapFrozen;
 use crate::layout::{Layout, body};
 use crate::mapping::Mapping;
-use crate::piece::Piece;
+use crate::piece::{Piece, SectionAt};
 use crate::slot::{Slot, What};
 use crate::source::Source;
 use crate::table::Table;
@@ -59,7 +59,8 @@ impl<S: Slot> Table<S> {
         let mut snapshot = Snapshot::open(source.clone(), Portable).map_err(reading)?;
         let parts = snapshot.parts().map_err(reading)?;
         let pages = Pages::open(source, Portable).map_err(reading)?;
-        let piece = Arc::new(Piece::new(name.clone(), pages, &parts, map));
+        let piece =
+            Arc::new(Piece::new(name.clone(), pages, parts.iter().map(SectionAt::from), map));
         let number = self.files.add(piece, length)?;
         let moved =
             parts.iter().try_for_each(|part| self.repoint(*part, number, &mut snapshot, &name));
@@ -225,7 +226,7 @@ fn unwritten(error: WriteError<io::Error, MmapError>) -> MmapError {
     }
 }
 
-fn unread(name: &str, error: PartError<io::Error, MmapError>) -> MmapError {
+pub(crate) fn unread(name: &str, error: PartError<io::Error, MmapError>) -> MmapError {
     match error {
         PartError::Malformed(malformed) => MmapError::Damaged { file: name.into(), malformed },
         PartError::Medium(error) => MmapError::io("read a segment")(error),

@@ -2,13 +2,17 @@
 
 use std::fmt::Debug;
 
+use holdwater::codec::Reader;
+use holdwater::error::Fault;
 use holdwater::key::KeyGroup;
 use holdwater::state::{Raw, RowWriter};
 
-use crate::entry::Entry;
+use crate::cold::ColdRow;
+use crate::entry::{Entry, Place};
 use crate::error::MmapError;
 use crate::expire::{self, Look};
 use crate::index::Hashed;
+use crate::layout::body;
 use crate::log::{Log, Saved, failed};
 use crate::table::Table;
 
@@ -53,6 +57,18 @@ pub(crate) trait Slot: Hashed + Debug + Send + Sync + 'static {
         from: usize,
         look: &mut Look<'_>,
     ) -> Result<Option<usize>, MmapError>;
+
+    /// Adds what the index would hold of a row in a file of a checkpoint, which is the first of its
+    /// key or follows those of `slot`. Whatever its bytes are, it is a row of the state or refused.
+    fn gather(
+        slot: &mut Option<Self>,
+        log: Log<'_>,
+        row: ColdRow,
+        bytes: &[u8],
+    ) -> Result<(), MmapError>;
+
+    /// Returns whether something has expired.
+    fn has_expired(&self, log: Log<'_>, look: &mut Look<'_>) -> Result<bool, MmapError>;
 
     /// Writes rows of the key.
     fn write(&self, what: What, log: Log<'_>, out: &mut RowWriter<'_>) -> Saved;
@@ -132,6 +148,28 @@ impl Slot for Entry {
         look: &mut Look<'_>,
     ) -> Result<Option<usize>, MmapError> {
         expire::value(table, group, key, look).map(|()| None)
+    }
+
+    fn gather(
+        slot: &mut Option<Self>,
+        log: Log<'_>,
+        row: ColdRow,
+        bytes: &[u8],
+    ) -> Result<(), MmapError> {
+        let (key, mut reader) = (log.layout.key_len(bytes)?, Reader::new(bytes));
+        reader.take(key)?;
+        reader.take(log.layout.value_len(reader.rest())?)?;
+        reader.finish()?;
+        if slot.is_some() {
+            return Err(reader.fault(Fault::Duplicate).into());
+        }
+        let place = Place { piece: row.piece, offset: row.offset, body: body(key) };
+        *slot = Some(Self::new(log.layout.hash(&bytes[..key]), row.changed, place));
+        Ok(())
+    }
+
+    fn has_expired(&self, log: Log<'_>, look: &mut Look<'_>) -> Result<bool, MmapError> {
+        self.may_expire(log, look)
     }
 
     fn has_live(&self, log: Log<'_>) -> Result<bool, MmapError> {

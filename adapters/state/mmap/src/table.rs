@@ -8,6 +8,7 @@ use holdwater::key::{At, Key, KeyGroup, KeyGroups};
 use holdwater::state::{Cut, Cutoff, Form, LoadError};
 
 use crate::budget::{Hold, Share};
+use crate::cold::Cold;
 use crate::entry::Entry;
 use crate::error::MmapError;
 use crate::expire::Search;
@@ -186,6 +187,7 @@ impl<S: Slot> Table<S> {
         let group = &mut self.parts[position];
         let (tail, other) = group.counted;
         group.counted = (group.tail.bytes(), group.index.bytes() + group.owned);
+        group.counted.1 += group.cold.as_ref().map_or(0, Cold::bytes);
         self.tail = self.tail - tail + group.counted.0;
         self.other = self.other - other + group.counted.1;
         let held = group.index.take_copied() + std::mem::take(&mut group.let_go);
@@ -203,6 +205,11 @@ impl<S: Slot> Table<S> {
         self.share.set(self.tail, self.other + self.beside);
     }
 
+    /// Returns whether more than the budget is in use.
+    pub(crate) fn is_over_budget(&self) -> bool {
+        self.share.is_over()
+    }
+
     pub(crate) const fn tail_bytes(&self) -> usize {
         self.tail
     }
@@ -215,7 +222,7 @@ impl<S: Slot> Table<S> {
     }
 
     pub(crate) fn rows(&self) -> u64 {
-        self.parts.iter().map(|group| group.rows).sum()
+        self.parts.iter().map(Group::keys).sum()
     }
 
     /// Returns the rows as they are, to be written by another thread.
@@ -251,6 +258,9 @@ impl<S: Slot> Table<S> {
 
     pub(crate) fn completed(&mut self, checkpoint: u64) {
         self.freezes.completed(checkpoint);
+        for group in &mut self.parts {
+            group.adopted.take_if(|part| part.is_verified());
+        }
         self.consider();
     }
 
@@ -259,6 +269,7 @@ impl<S: Slot> Table<S> {
     }
 
     pub(crate) fn loaded(&mut self, checkpoint: u64) {
+        self.files.adopted.clear();
         self.freezes.loaded(checkpoint);
         self.search = Search::default();
     }
@@ -309,7 +320,7 @@ impl<S: Slot> Write<'_, S> {
     /// of which is gone then.
     pub(crate) fn lose(&mut self) -> bool {
         self.group.rows -= 1;
-        if self.group.rows > 0 {
+        if self.group.has_rows() {
             return false;
         }
         let Self { group, files, removed, .. } = self;

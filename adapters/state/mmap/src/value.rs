@@ -39,7 +39,10 @@ impl<K: Key, V: Data> MmapValue<K, V> {
                 };
             }
         }
-        Ok(None)
+        match part.cold_slot(log, key)? {
+            Some(entry) => Ok(Some(self.decode(log.row(entry)?.body())?)),
+            None => Ok(None),
+        }
     }
 
     fn decode(&self, bytes: &[u8]) -> Result<V, MmapError> {
@@ -127,6 +130,13 @@ impl<K: Key, V: Data> Value<K, V> for MmapValue<K, V> {
             let row = log.row(*entry)?;
             let (key, value) = (self.table.layout.key(&row.bytes)?, self.decode(row.body())?);
             if visit(&key, &value).is_break() {
+                return Ok(());
+            }
+        }
+        for entry in part.cold_slots(log)? {
+            let row = log.row(entry?)?;
+            let (key, value) = (self.table.layout.key(&row.bytes)?, self.decode(row.body())?);
+            if visit(&key, &value).is_break() {
                 break;
             }
         }
@@ -145,6 +155,7 @@ fn find(write: &Write<'_, Entry>, hash: u32, key: &[u8]) -> Result<Option<Entry>
 }
 
 fn put(write: &mut Write<'_, Entry>, key: &[u8], value: &[u8]) -> Result<(), MmapError> {
+    write.warm(key)?;
     let (hash, now) = (write.layout.hash(key), write.now);
     let found = find(write, hash, key)?;
     write.touch();
@@ -173,6 +184,7 @@ fn put(write: &mut Write<'_, Entry>, key: &[u8], value: &[u8]) -> Result<(), Mma
 
 /// Drops the value of a key.
 pub(crate) fn remove(write: &mut Write<'_, Entry>, key: &[u8]) -> Result<(), MmapError> {
+    write.warm(key)?;
     let (hash, now) = (write.layout.hash(key), write.now);
     let found = find(write, hash, key)?.filter(|entry| !entry.is_removed());
     let Some(old) = found else { return Ok(()) };

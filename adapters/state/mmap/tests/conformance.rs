@@ -51,3 +51,32 @@ mod positional {
         Mmap::new(groups, directory()).with_segment_bytes(2000).with_positional_reads()
     });
 }
+
+/// What is restored is read where it lies: in files of checkpoints, by a map.
+mod in_place {
+    use crate::place::{directory, native};
+    use holdwater_mmap::Mmap;
+
+    holdwater_conformance::keyed!(
+        |groups| Mmap::new(groups, directory()).with_segment_bytes(2000),
+        native
+    );
+
+    mod deltas {
+        use crate::place::{directory, native};
+        use holdwater_mmap::Mmap;
+
+        holdwater_conformance::row_deltas!(|groups| Mmap::new(groups, directory()), native);
+    }
+}
+
+/// What is restored is read where it lies, by calls to the system.
+mod in_place_positional {
+    use crate::place::{directory, native};
+    use holdwater_mmap::Mmap;
+
+    holdwater_conformance::keyed!(
+        |groups| Mmap::new(groups, directory()).with_positional_reads(),
+        native
+    );
+}

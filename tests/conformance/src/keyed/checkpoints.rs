@@ -1,11 +1,13 @@
+use std::any::Any;
 use std::collections::BTreeMap;
 
 use holdwater::error::StateError;
 use holdwater::key::KeyGroup;
+use holdwater::manifest::StateSchema;
 use holdwater::page::{BlockSize, FileHeader, FileKind, Portable};
-use holdwater::snapshot::{FrozenStates, GroupReport, PartEntry, Portion, Snapshot};
+use holdwater::snapshot::{FrozenStates, GroupReport, PartEntry, Portion, Snapshot, StateTable};
 use holdwater::state::{
-    Cut, Description, Output, OutputFailed, RowWriter, Shape, State, States, Visitor,
+    Cut, Description, Output, OutputFailed, PlacedPart, RowWriter, Shape, State, States, Visitor,
 };
 
 /// The checkpoints of an operator: files in memory, and what each checkpoint consists of.
@@ -17,7 +19,11 @@ pub struct Checkpoints {
     completed: Option<u64>,
     /// The time of the next cut, by both clocks.
     now: i64,
+    native: Option<Native>,
 }
+
+/// Makes of the bytes of a file what a storage hands out for stores that read rows where they lie.
+pub type Native = fn(&[u8]) -> Box<dyn Any>;
 
 /// By name of the state and group: the parts to be loaded one after the other, and their files.
 type Chains = BTreeMap<(String, u16), Vec<(usize, PartEntry)>>;
@@ -38,6 +44,11 @@ impl Contents {
 }
 
 impl Checkpoints {
+    /// Offers each full part to the store as it lies, if `native` is given.
+    pub fn handing_out(native: Option<Native>) -> Self {
+        Self { native, ..Self::default() }
+    }
+
     /// Returns the checkpoint that was completed last.
     pub const fn last(&self) -> Option<u64> {
         self.completed
@@ -57,6 +68,7 @@ impl Checkpoints {
     /// Writes what was frozen, through a file: it can be loaded from now on.
     pub fn save<E: StateError>(&mut self, frozen: &FrozenStates<E>) {
         let cut = *frozen.cut();
+        frozen.verify().unwrap_or_else(|error| panic!("{error}"));
         let reports = if frozen.has_parts(Portion::All) {
             let block = BlockSize::SMALL;
             let (kind, checkpoint, part) = (FileKind::Snapshot, cut.checkpoint, 0);
@@ -110,7 +122,8 @@ impl Checkpoints {
     /// Loads what `checkpoint` holds of the groups that the states own, or says what is refused.
     pub fn try_load<S: States>(&self, checkpoint: u64, states: &mut S) -> Result<(), String> {
         let chains = self.taken.get(&checkpoint).expect("a checkpoint that was saved");
-        states.each(&mut Load { checkpoint, chains, files: &self.files })
+        let (files, native, handed) = (&self.files[..], self.native, BTreeMap::new());
+        states.each(&mut Load { checkpoint, chains, files, native, handed })
     }
 
     /// Changes one byte of the file that was written for `checkpoint`.
@@ -188,6 +201,8 @@ struct Load<'c> {
     checkpoint: u64,
     chains: &'c Chains,
     files: &'c [Vec<u8>],
+    native: Option<Native>,
+    handed: BTreeMap<usize, Box<dyn Any>>,
 }
 
 impl<E: StateError> Visitor<E> for Load<'_> {
@@ -199,6 +214,27 @@ impl<E: StateError> Visitor<E> for Load<'_> {
             for (file, part) in self.chains.get(&(name.clone(), group)).into_iter().flatten() {
                 let snapshot = Snapshot::open(&self.files[*file][..], Portable);
                 let mut snapshot = snapshot.map_err(|error| error.to_string())?;
+                let same = StateSchema::from(state.description());
+                let is_same =
+                    |table: &StateTable| same.is_of(&table.states[usize::from(part.state)]);
+                if let (Some(native), Shape::Full) = (self.native, part.shape)
+                    && is_same(snapshot.table())
+                {
+                    let handed = self.handed.entry(*file);
+                    let placed = PlacedPart {
+                        file: &**handed.or_insert_with(|| native(&self.files[*file])),
+                        name: "file",
+                        hash: snapshot.seal().hash,
+                        offset: part.offset,
+                        length: part.length,
+                        rows: part.rows,
+                        digest: part.digest,
+                    };
+                    let adopted = state.adopt(KeyGroup::new(group), &placed);
+                    if adopted.map_err(|error| error.to_string())? {
+                        continue;
+                    }
+                }
                 snapshot.load(*part, state).map_err(|error| error.to_string())?;
             }
         }

@@ -4,7 +4,7 @@ use holdwater::key::{At, Key, KeyGroups};
 use holdwater::snapshot::{self, FrozenStates};
 use holdwater::state::{Backend, State, States, Visitor};
 
-use super::checkpoints::{Checkpoints, contents};
+use super::checkpoints::{Checkpoints, Native, contents};
 
 /// Which checkpoints are taken while a behaviour is shown, and what goes on after each.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -40,12 +40,19 @@ impl Mode {
 pub struct Run<B> {
     make: fn(KeyGroups) -> B,
     mode: Mode,
+    native: Option<Native>,
 }
 
 impl<B: Backend> Run<B> {
     /// Shows behaviours of the stores that `make` makes.
     pub const fn new(make: fn(KeyGroups) -> B, mode: Mode) -> Self {
-        Self { make, mode }
+        Self { make, mode, native: None }
+    }
+
+    /// Hands out the files of checkpoints as `native` makes them, if it is given.
+    #[must_use]
+    pub const fn handing_out(self, native: Option<Native>) -> Self {
+        Self { native, ..self }
     }
 
     /// Returns the mode.
@@ -75,7 +82,8 @@ impl<B: Backend> Run<B> {
     {
         let states = open(&mut self.store(self.groups())).unwrap();
         let run = Self { ..*self };
-        Stage { run, open, states, checkpoints: Checkpoints::default() }
+        let checkpoints = Checkpoints::handing_out(run.native);
+        Stage { run, open, states, checkpoints }
     }
 }
 

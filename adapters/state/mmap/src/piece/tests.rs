@@ -74,7 +74,7 @@ fn open(bytes: &[u8], parts: &[PartEntry], maps: bool) -> Result<(Piece, File), 
     };
     let pages = Pages::open(source, Portable);
     let pages = pages.map_err(|error| MmapError::reading("texts", error))?;
-    Ok((Piece::new("texts".into(), pages, parts, map), kept))
+    Ok((Piece::new("texts".into(), pages, parts.iter().map(SectionAt::from), map), kept))
 }
 
 /// Returns the parts, and the offset and content of each row.
