@@ -7,7 +7,7 @@ TARGETS ?= evolving manifest snapshot walker
 KILLS ?= 1000
 
 .PHONY: help test quick tools libclang format lint core tests docs sim smoke planted planted-table \
-	bare-metal kill bench fuzz golden corpus
+	bare-metal wasm kill bench fuzz golden corpus
 .NOTPARALLEL:
 
 help: ## List the targets
@@ -16,7 +16,7 @@ help: ## List the targets
 # In the order in which failing is cheapest. RocksDB is compiled once, in minutes: every target below
 # builds it with the same flags.
 test: FEATURES = --features rocksdb
-test: tools libclang format core lint docs tests smoke planted bare-metal ## Run everything that a change must pass
+test: tools libclang format core lint docs tests smoke planted wasm bare-metal ## Run everything that a change must pass
 
 quick: tools format lint tests ## Run what is worth running before every commit, without RocksDB
 
@@ -79,6 +79,11 @@ bare-metal: ## Run a firmware in an emulator, and cut its power
 	tests/bare-metal/install qemu-system-arm:qemu-system-arm
 	firmware=$$(tests/bare-metal/build thumbv7m-none-eabi firmware --features firmware) && \
 		$(CARGO) run $(METAL) --bin emulate -- "$$firmware"
+
+wasm: ## Run core and heap in WebAssembly, under Node
+	tests/bare-metal/install node:nodejs
+	module=$$(tests/bare-metal/build wasm32-unknown-unknown module) && \
+		node tests/bare-metal/src/module/run.mjs "$$module.wasm"
 
 kill: ## Kill and resume the main job KILLS times (1000)
 	HOLDWATER_KILLS=$(KILLS) $(CARGO) test --release -p holdwater-system --test kill --test windows kill -- --nocapture
