@@ -17,7 +17,8 @@ pub struct Schema<'a> {
     /// Exactly one node, behind its notes.
     bytes: &'a [u8],
     /// How many bytes, whatever they are, make a value in the fixed-width encoding. Known only of
-    /// a whole schema, so that walking its rows takes one step.
+    /// a whole schema that has not many more parts than bytes, so that walking its rows takes one
+    /// step.
     any_bytes: Option<u32>,
 }
 
@@ -36,8 +37,8 @@ impl<'a> Schema<'a> {
     /// Views bytes that were checked before.
     pub(super) fn checked(bytes: &'a [u8]) -> Self {
         let part = Self { bytes, any_bytes: None };
-        let any_bytes = part.sum_of_any_bytes().and_then(|width| u32::try_from(width).ok());
-        Self { any_bytes, ..part }
+        let sum = part.sum_of_any_bytes().filter(|sum| sum.parts <= PARTS_PER_BYTE * sum.width);
+        Self { any_bytes: sum.and_then(|sum| u32::try_from(sum.width).ok()), ..part }
     }
 
     /// Views bytes of which all is known.
@@ -134,18 +135,17 @@ impl<'a> Schema<'a> {
     }
 
     /// Like [`width`](Self::width), if all bytes are valid.
-    fn sum_of_any_bytes(self) -> Option<u64> {
-        let width = match self.kind() {
-            Kind::Leaf(leaf) => leaf.plain_width(Encoding::Fixed)?,
-            Kind::Array { count, element } => {
-                u64::from(count).checked_mul(element.sum_of_any_bytes()?)?
-            }
+    fn sum_of_any_bytes(self) -> Option<Sum> {
+        let one = |width| Sum { width, parts: 1 };
+        let sum = match self.kind() {
+            Kind::Leaf(leaf) => one(leaf.plain_width(Encoding::Fixed)?),
+            Kind::Array { count, element } => element.sum_of_any_bytes()?.times(count.into())?,
             Kind::Tuple(members) | Kind::Struct(members) => members
                 .schemas()
-                .try_fold(0u64, |sum, part| sum.checked_add(part.sum_of_any_bytes()?))?,
+                .try_fold(one(0), |sum, part| sum.plus(part.sum_of_any_bytes()?))?,
             _ => return None,
         };
-        (width <= FIXED_BYTES_MAX).then_some(width)
+        (sum.width <= FIXED_BYTES_MAX).then_some(sum)
     }
 
     fn digest(self, out: &mut Fingerprint) -> Result<(), Infallible> {
@@ -174,6 +174,26 @@ impl<'a> Schema<'a> {
                 })
             }
         }
+    }
+}
+
+/// What values of a schema are made of.
+struct Sum {
+    /// Their bytes.
+    width: u64,
+    /// Their parts, down to the leaves.
+    parts: u64,
+}
+
+impl Sum {
+    fn plus(self, other: Self) -> Option<Self> {
+        let width = self.width.checked_add(other.width)?;
+        Some(Self { width, parts: self.parts.checked_add(other.parts)? })
+    }
+
+    fn times(self, count: u64) -> Option<Self> {
+        let width = self.width.checked_mul(count)?;
+        Some(Self { width, parts: self.parts.checked_mul(count)? })
     }
 }
 
@@ -360,6 +380,9 @@ pub(super) fn sound<T>(read: Result<T, Malformed>) -> T {
 pub(super) const OPTION: u8 = 0x20;
 pub(super) const SEQ: u8 = 0x21;
 pub(super) const MAP: u8 = 0x22;
+/// As many steps as are granted for a byte ([`Budget::of_row`](super::Budget::of_row)).
+const PARTS_PER_BYTE: u64 = 64;
+
 pub(super) const ARRAY: u8 = 0x23;
 pub(super) const TUPLE: u8 = 0x24;
 pub(super) const STRUCT: u8 = 0x25;

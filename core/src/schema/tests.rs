@@ -401,3 +401,22 @@ fn a_row_of_plain_numbers_is_walked_in_one_step_and_others_part_by_part() {
     let error = walk(mixed.view(), Encoding::Fixed, &mut reader, &mut Budget::of_row(9));
     assert_eq!(error.unwrap_err(), Malformed::new(Fault::Range, 8));
 }
+
+/// A reader takes a step for each part, and a few bytes must not claim a great many.
+#[test]
+fn a_row_of_more_parts_than_bytes_is_walked_part_by_part() {
+    let units = [(); 63].map(|()| StoredSchema::leaf(Leaf::Unit));
+    let byte = StoredSchema::leaf(Leaf::U8);
+    let steps = |parts: &[StoredSchema]| {
+        let rows = StoredSchema::tuple(parts).unwrap();
+        let (mut reader, granted) = (Reader::new(&[0xff]), Budget::of_row(1));
+        let mut left = granted;
+        walk(rows.view(), Encoding::Fixed, &mut reader, &mut left).unwrap();
+        granted.fuel - left.fuel
+    };
+    let with = |count: usize| [&units[..count], core::slice::from_ref(&byte)].concat();
+    assert_eq!(steps(&with(62)), 0);
+    assert_eq!(steps(&with(63)), 65);
+    let empty = StoredSchema::tuple(&units[..1]).unwrap();
+    assert_eq!(empty.view().any_bytes(), None);
+}
