@@ -161,11 +161,16 @@ impl<S: Slot> Table<S> {
 
     /// Seals the tail if it is to grow by so many bytes and cannot; returns whether rows moved.
     pub(crate) fn make_room(&mut self, growth: usize) -> Result<bool, MmapError> {
-        let is_full = self.tail + growth > self.files.pool.segment_bytes;
+        let most = self.files.pool.segment_bytes.saturating_sub(growth);
         let is_short = self.share.is_short(self.tail, growth) || self.share.is_over();
-        let moves = self.tail > 0 && growth > 0 && (is_full || is_short);
+        let moves = self.tail > 0 && growth > 0 && (self.tail > most || is_short);
         if moves {
             self.relieve(is_short)?;
+            if self.tail > most && self.tail > 0 {
+                // To tidy up was not enough, and would not be the next time.
+                self.seal()?;
+                self.consider();
+            }
         }
         Ok(moves)
     }

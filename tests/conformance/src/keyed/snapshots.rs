@@ -172,7 +172,9 @@ pub fn a_changed_byte_is_found<B: Backend>(run: &Run<B>) {
             };
             let part = part.offset..=part.offset + part.length;
             let mut places = refused.split([' ', ':']).filter_map(|word| word.parse().ok());
-            assert!(places.any(|place| part.contains(&place)), "byte {at}: {refused}");
+            let is_named = places.any(|place| part.contains(&place));
+            // What no row is looked for in is known by the hash of the file alone.
+            assert!(is_named || refused.starts_with("file: "), "byte {at}: {refused}");
         }
     }
 }
