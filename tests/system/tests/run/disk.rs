@@ -40,7 +40,7 @@ fn a_checkpoint_for_which_the_disk_has_no_room_warns_and_the_job_goes_on() {
          {JOB} --input grown.csv --output roomy.csv && \"$0\" verify mount/dir >verified
          ended=$?; cp -r mount/dir last; exit $ended"
     );
-    let Some(job) = place.mounted("1200k", &script) else { return };
+    let Some(job) = place.mounted("1160k", &script) else { return };
     let done = job.succeed();
     done.warned(&["warning: checkpoint 2.e2 was given up", "mount/dir/data/", "No space left"]);
     assert_same(&place.rows("full.csv"), &result(&grown));
