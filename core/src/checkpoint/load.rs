@@ -310,8 +310,20 @@ impl<B: Storage + Clone> Snapshots<'_, B> {
             ReadError::Malformed(malformed) => damaged(id, &section, malformed),
             ReadError::Medium(failure) => unread(id, failure),
         };
-        snapshot.parts().map_err(|error| failed(Section::Index, error))?;
-        snapshot.verify_hash().map_err(|error| failed(Section::Whole, error))
+        let parts = snapshot.parts().map_err(|error| failed(Section::Index, error))?;
+        let Err(error) = snapshot.verify_hash() else { return Ok(()) };
+        // The part that it is in, if it is in one, says more.
+        for part in parts {
+            let Err(PartError::Malformed(malformed)) = snapshot.rows::<E>(part, |_| Ok(())) else {
+                continue;
+            };
+            if let Some(state) = snapshot.table().states.get(usize::from(part.state)) {
+                let (is_keyed, group) = (state.kind.is_keyed(), part.group);
+                let section = Section::Part { state: &state.name, group, is_keyed };
+                return Err(damaged(id, &section, malformed));
+            }
+        }
+        Err(failed(Section::Whole, error))
     }
 
     /// Opens a file, or returns it if it is open, once it is known to be the one that is meant.
