@@ -40,7 +40,7 @@
 //!
 //! Elsewhere: 22, 23, 48 and 50 in the tests of the stores themselves; 62 with metrics; 109 to 112
 //! in `holdwater::key`; 113 to 117 with the coordinator; 133 and 151 in
-//! [`evolution`](crate::evolution).
+//! [`evolution`](mod@crate::evolution).
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
