@@ -93,8 +93,7 @@ impl<K: Key, F: Key, V: Data, A> MmapMap<K, F, V, A> {
         form: &Form<'_>,
     ) -> Result<(), LoadError<MmapError>> {
         let mut reader = Reader::new(change.row);
-        let key: K = self.table.load_key(group, &mut reader, form)?;
-        let key = self.table.key(self.table.groups.locate::<K>(key.view()))?;
+        let key = self.table.load_key::<K>(group, &mut reader, form)?;
         match change.op {
             Op::Put => {
                 for _ in 0..form.count(&mut reader)? {

@@ -95,20 +95,21 @@ impl<S: Slot> Table<S> {
         self.groups.contains(group).then(|| self.part(group))
     }
 
-    /// Returns where `key` lives, if that is `group` and the group is owned.
+    /// Reads the key of a row that is loaded, and encodes it as the table does. It has to live in
+    /// `group`, and the group be owned.
     pub(crate) fn load_key<K: Key>(
         &self,
         group: KeyGroup,
         reader: &mut Reader<'_>,
         form: &Form<'_>,
-    ) -> Result<K, LoadError<MmapError>> {
+    ) -> Result<Vec<u8>, LoadError<MmapError>> {
         let start = *reader;
         let key: K = form.key(reader)?;
-        let owned = self.groups.contains(group);
-        if !owned || self.groups.locate::<K>(key.view()).group() != group {
+        let at = self.groups.locate::<K>(key.view());
+        if !self.groups.contains(group) || at.group() != group {
             return Err(start.fault(Fault::Identity).into());
         }
-        Ok(key)
+        Ok(self.key(at)?)
     }
 
     /// Encodes the key of `at`.
@@ -166,7 +167,7 @@ impl<S: Slot> Table<S> {
         let moves = self.tail > 0 && growth > 0 && (self.tail > most || is_short);
         if moves {
             self.relieve(is_short)?;
-            if self.tail > most && self.tail > 0 {
+            if self.tail > most {
                 // To tidy up was not enough, and would not be the next time.
                 self.seal()?;
                 self.consider();

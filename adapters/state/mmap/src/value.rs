@@ -69,8 +69,7 @@ impl<K: Key, V: Data> MmapValue<K, V> {
         form: &Form<'_>,
     ) -> Result<(), LoadError<MmapError>> {
         let mut reader = Reader::new(change.row);
-        let key: K = self.table.load_key(group, &mut reader, form)?;
-        let key = self.table.key(self.table.groups.locate::<K>(key.view()))?;
+        let key = self.table.load_key::<K>(group, &mut reader, form)?;
         match change.op {
             Op::Put => {
                 let (start, value) = (reader, form.value(&mut reader)?);
