@@ -89,6 +89,7 @@ pub use list::TtlList;
 pub use map::TtlMap;
 pub use value::TtlValue;
 
+use core::ops::ControlFlow;
 use core::time::Duration;
 
 use crate::key::{Key, OrderedKey};
@@ -205,6 +206,20 @@ impl Ttl {
     /// Returns whether what has this stamp is shown to reads.
     const fn shows(&self, stamp: i64, when: When) -> bool {
         self.show_expired || !self.cutoff(when).includes(stamp)
+    }
+
+    /// Returns what shows `visit` all that is shown to reads, by its key or field, and passes over
+    /// the rest.
+    fn showing<N, V>(
+        &self,
+        when: impl Into<When>,
+        mut visit: impl FnMut(&N, &V) -> ControlFlow<()>,
+    ) -> impl FnMut(&N, &Expiring<V>) -> ControlFlow<()> {
+        let when = when.into();
+        move |name, held| match self.shows(held.stamp, when) {
+            true => visit(name, &held.value),
+            false => ControlFlow::Continue(()),
+        }
     }
 
     /// Returns the stamp of what is there after a read, if it is another one.

@@ -192,7 +192,7 @@ impl<S> TtlMap<S> {
         &self,
         at: At<'_, K>,
         when: impl Into<When>,
-        mut visit: impl FnMut(&F, &V) -> ControlFlow<()>,
+        visit: impl FnMut(&F, &V) -> ControlFlow<()>,
     ) -> Result<(), S::Error>
     where
         K: Key,
@@ -200,14 +200,7 @@ impl<S> TtlMap<S> {
         V: Data,
         S: Map<K, F, Expiring<V>>,
     {
-        let when = when.into();
-        self.state.entries(at, |field, held| {
-            if self.ttl.shows(held.stamp, when) {
-                visit(field, &held.value)
-            } else {
-                ControlFlow::Continue(())
-            }
-        })
+        self.state.entries(at, self.ttl.showing(when, visit))
     }
 
     /// Visits the fields of an ordered map in `range` that are shown, from the first to the last,
@@ -217,7 +210,7 @@ impl<S> TtlMap<S> {
         at: At<'_, K>,
         range: impl RangeBounds<F::View<'f>>,
         when: impl Into<When>,
-        mut visit: impl FnMut(&F, &V) -> ControlFlow<()>,
+        visit: impl FnMut(&F, &V) -> ControlFlow<()>,
     ) -> Result<(), S::Error>
     where
         K: Key,
@@ -225,11 +218,7 @@ impl<S> TtlMap<S> {
         V: Data,
         S: OrderedMap<K, F, Expiring<V>>,
     {
-        let when = when.into();
-        self.state.range(at, range, |field, held| match self.ttl.shows(held.stamp, when) {
-            true => visit(field, &held.value),
-            false => ControlFlow::Continue(()),
-        })
+        self.state.range(at, range, self.ttl.showing(when, visit))
     }
 
     /// Visits the fields of an ordered map in `range` that are shown, from the last to the first,
@@ -239,7 +228,7 @@ impl<S> TtlMap<S> {
         at: At<'_, K>,
         range: impl RangeBounds<F::View<'f>>,
         when: impl Into<When>,
-        mut visit: impl FnMut(&F, &V) -> ControlFlow<()>,
+        visit: impl FnMut(&F, &V) -> ControlFlow<()>,
     ) -> Result<(), S::Error>
     where
         K: Key,
@@ -247,11 +236,7 @@ impl<S> TtlMap<S> {
         V: Data,
         S: OrderedMap<K, F, Expiring<V>>,
     {
-        let when = when.into();
-        self.state.range_back(at, range, |field, held| match self.ttl.shows(held.stamp, when) {
-            true => visit(field, &held.value),
-            false => ControlFlow::Continue(()),
-        })
+        self.state.range_back(at, range, self.ttl.showing(when, visit))
     }
 
     /// Returns how many fields are shown: looks at each of the key.

@@ -182,21 +182,14 @@ impl<S> TtlValue<S> {
         &self,
         group: KeyGroup,
         when: impl Into<When>,
-        mut visit: impl FnMut(&K, &V) -> ControlFlow<()>,
+        visit: impl FnMut(&K, &V) -> ControlFlow<()>,
     ) -> Result<(), S::Error>
     where
         K: Key,
         V: Data,
         S: Value<K, Expiring<V>>,
     {
-        let when = when.into();
-        self.state.visit(group, |key, held| {
-            if self.ttl.shows(held.stamp, when) {
-                visit(key, &held.value)
-            } else {
-                ControlFlow::Continue(())
-            }
-        })
+        self.state.visit(group, self.ttl.showing(when, visit))
     }
 
     /// Counts the values that live and those that have expired: looks at every one.
