@@ -103,21 +103,10 @@ impl Setup {
     pub fn run<J: Job>(&self, job: J) -> Result<J::Output, NotBuilt> {
         // What is made here has no groups of its own: each task opens a store for its own.
         let none = KeyGroups::all(1);
+        let bytes = self.budget.unwrap_or(u64::MAX);
         match self.store {
-            Store::Heap => {
-                let heap = Heap::new(none);
-                Ok(job.run(match self.budget {
-                    Some(bytes) => heap.with_budget(bytes),
-                    None => heap,
-                }))
-            }
-            Store::Mmap => {
-                let mmap = Mmap::new(none, &self.directory);
-                Ok(job.run(match self.budget {
-                    Some(bytes) => mmap.with_budget(bytes),
-                    None => mmap,
-                }))
-            }
+            Store::Heap => Ok(job.run(Heap::new(none).with_budget(bytes))),
+            Store::Mmap => Ok(job.run(Mmap::new(none, &self.directory).with_budget(bytes))),
             Store::RocksDb => self.run_on_rocksdb(job),
         }
     }
