@@ -4,13 +4,9 @@
 
 mod chip;
 
-use std::collections::BTreeMap;
-
-use chip::{Chip, Random, Torn};
-use holdwater::storage::{Area, ObjectId, Storage};
+use chip::{Chip, Objects, Random, Torn, objects};
+use holdwater::storage::{ObjectId, Storage};
 use holdwater_flash::Flash;
-
-type Objects = BTreeMap<ObjectId, Vec<u8>>;
 
 const PAGES: usize = 8;
 
@@ -55,20 +51,6 @@ fn open<const WORD: usize, const READ: usize, const PAGE: usize>(
     chip: Chip<WORD, READ, PAGE>,
 ) -> Flash<Chip<WORD, READ, PAGE>, PAGES> {
     Flash::open(chip).unwrap()
-}
-
-fn objects<S: Storage>(storage: &mut S) -> Objects {
-    let mut ids = Vec::new();
-    for area in Area::ALL {
-        storage.list(area, &mut |id| ids.push(id)).unwrap();
-    }
-    let read = |id: ObjectId| {
-        let mut content = vec![0; storage.length(id).unwrap() as usize];
-        let count = storage.read(id, 0, &mut content).unwrap();
-        content.truncate(count);
-        (id, content)
-    };
-    ids.into_iter().map(read).collect()
 }
 
 /// Steps of a job: each kind of object, of one page and of several.

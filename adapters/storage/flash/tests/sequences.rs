@@ -3,14 +3,10 @@
 
 mod chip;
 
-use std::collections::BTreeMap;
-
-use chip::{Chip, Fault, Random, Torn};
-use holdwater::storage::{Area, ObjectId, Storage};
+use chip::{Chip, Fault, Objects, Random, Torn, objects};
+use holdwater::storage::{ObjectId, Storage};
 use holdwater_flash::{Flash, FlashError};
 use proptest::prelude::*;
-
-type Objects = BTreeMap<ObjectId, Vec<u8>>;
 
 const PAGES: usize = 16;
 
@@ -18,20 +14,6 @@ fn open<const WORD: usize, const PAGE: usize>(
     chip: Chip<WORD, 1, PAGE>,
 ) -> Flash<Chip<WORD, 1, PAGE>, PAGES> {
     Flash::open(chip).unwrap()
-}
-
-fn objects<S: Storage>(storage: &mut S) -> Objects {
-    let mut ids = Vec::new();
-    for area in Area::ALL {
-        storage.list(area, &mut |id| ids.push(id)).unwrap();
-    }
-    let read = |id: ObjectId| {
-        let mut content = vec![0; storage.length(id).unwrap() as usize];
-        let count = storage.read(id, 0, &mut content).unwrap();
-        content.truncate(count);
-        (id, content)
-    };
-    ids.into_iter().map(read).collect()
 }
 
 fn store<S: Storage>(storage: &mut S, id: ObjectId, content: &[u8]) -> Result<(), ()> {

@@ -1,9 +1,12 @@
 //! A NOR flash that is simulated cell by cell, with all that one does when its power is cut.
 #![allow(dead_code, reason = "each test uses its part")]
 
+use std::collections::BTreeMap;
+
 use embedded_storage::nor_flash::{
     ErrorType, NorFlash, NorFlashErrorKind, ReadNorFlash, check_erase, check_read, check_write,
 };
+use holdwater::storage::{Area, ObjectId, Storage};
 
 /// Numbers that look random and follow from a seed.
 #[derive(Clone, Debug)]
@@ -298,4 +301,22 @@ impl<const WORD: usize, const READ: usize, const PAGE: usize> NorFlash for Chip<
         }
         Ok(())
     }
+}
+
+/// What a storage holds.
+pub(crate) type Objects = BTreeMap<ObjectId, Vec<u8>>;
+
+/// Reads all that a storage holds.
+pub(crate) fn objects<S: Storage>(storage: &mut S) -> Objects {
+    let mut ids = Vec::new();
+    for area in Area::ALL {
+        storage.list(area, &mut |id| ids.push(id)).unwrap();
+    }
+    let read = |id: ObjectId| {
+        let mut content = vec![0; storage.length(id).unwrap() as usize];
+        let count = storage.read(id, 0, &mut content).unwrap();
+        content.truncate(count);
+        (id, content)
+    };
+    ids.into_iter().map(read).collect()
 }
