@@ -1,12 +1,11 @@
 //! A keyed task: applies records to its state, aligns barriers, freezes.
 
 use holdwater::barrier::{Aligner, Barrier, BarrierError, Guarantee, Step};
-use holdwater::error::StateError;
 use holdwater::key::KeyGroups;
 use holdwater::manifest::CheckpointId;
 use holdwater::planted::planted;
 use holdwater::snapshot::{Portion, freeze};
-use holdwater::state::{Cut, State, States, Visitor};
+use holdwater::state::{Cut, States};
 
 use crate::channel::{Channel, Delivery, Element};
 use crate::load::{Store, StoreError};
@@ -110,7 +109,7 @@ impl Task {
     /// Takes note that a checkpoint is complete.
     pub fn completed(&mut self, id: CheckpointId) {
         self.told = self.told.max(id.checkpoint);
-        self.tell(News::Completed(id.checkpoint));
+        self.totals.completed(id.checkpoint);
     }
 
     /// Takes note that a checkpoint was given up.
@@ -121,7 +120,7 @@ impl Task {
         marks: &mut Marks,
     ) -> Result<(), TaskError> {
         self.aligner.aborted(id);
-        self.tell(News::Aborted(id.checkpoint));
+        self.totals.aborted(id.checkpoint);
         self.follow(out, marks)
     }
 
@@ -143,7 +142,7 @@ impl Task {
             match step {
                 Step::Abort(id) => {
                     marks.reach(Mark::Overtaken);
-                    self.tell(News::Aborted(id.checkpoint));
+                    self.totals.aborted(id.checkpoint);
                 }
                 Step::Block(_) => marks.reach(Mark::Blocked),
                 Step::Checkpoint(barrier) => self.checkpoint(barrier, out, marks)?,
@@ -181,28 +180,6 @@ impl Task {
         }
         out.send(Delivery::Barrier(barrier));
         self.uploads.push(Upload::new(barrier, frozen, self.index as u32));
-        Ok(())
-    }
-
-    fn tell(&mut self, mut news: News) {
-        let Ok(()) = self.totals.each(&mut news);
-    }
-}
-
-/// What every state of a task is told.
-enum News {
-    Aborted(u64),
-    Completed(u64),
-}
-
-impl<E: StateError> Visitor<E> for News {
-    type Stop = std::convert::Infallible;
-
-    fn state<S: State<Error = E>>(&mut self, state: &mut S) -> Result<(), Self::Stop> {
-        match self {
-            Self::Aborted(checkpoint) => state.aborted(*checkpoint),
-            Self::Completed(checkpoint) => state.completed(*checkpoint),
-        }
         Ok(())
     }
 }

@@ -19,7 +19,7 @@ use crate::error::StateError;
 use crate::key::{HASH_FUNCTION, KeyGroups};
 use crate::manifest::{CheckpointId, CheckpointKind, Manifest, SourceEntry};
 use crate::snapshot::freeze;
-use crate::state::{Cut, State, States, Visitor};
+use crate::state::{Cut, States};
 use crate::storage::Storage;
 
 /// What a job of one task is.
@@ -127,11 +127,11 @@ impl<B: Storage + Clone> Solo<B> {
                 }
                 Command::Completed(id) => {
                     self.position = Some(position.to_vec());
-                    states.each(&mut Tell::Completed(id.checkpoint))?;
+                    states.completed(id.checkpoint);
                     ended = Ok(id);
                 }
                 Command::Aborted(id, why) => {
-                    states.each(&mut Tell::Aborted(id.checkpoint))?;
+                    states.aborted(id.checkpoint);
                     ended = Err(SoloError::Aborted(why, error.take()));
                 }
                 Command::Halt(why) => return Err(SoloError::Halted(why, error)),
@@ -261,7 +261,7 @@ where
                         recovery.restored();
                     }
                     Err(LoadFailure::Damaged(damage)) => {
-                        states.each(&mut Tell::Clear)?;
+                        states.clear()?;
                         recovery.damaged(alloc::format!("{damage}"));
                     }
                     Err(failure) => return Err(SoloError::Load(failure)),
@@ -279,24 +279,4 @@ where
 
 fn position(manifest: &Manifest) -> Option<Vec<u8>> {
     manifest.sources.first().map(|source| source.position.clone())
-}
-
-/// Tells every state what became of a checkpoint.
-enum Tell {
-    Aborted(u64),
-    Clear,
-    Completed(u64),
-}
-
-impl<E: StateError> Visitor<E> for Tell {
-    type Stop = E;
-
-    fn state<S: State<Error = E>>(&mut self, state: &mut S) -> Result<(), E> {
-        match self {
-            Self::Aborted(checkpoint) => state.aborted(*checkpoint),
-            Self::Clear => return state.clear(),
-            Self::Completed(checkpoint) => state.completed(*checkpoint),
-        }
-        Ok(())
-    }
 }

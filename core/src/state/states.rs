@@ -1,5 +1,7 @@
 //! The states of one operator together: declared, opened and walked.
 
+use core::convert::Infallible;
+
 use super::State;
 use crate::error::StateError;
 
@@ -10,6 +12,21 @@ pub trait States {
 
     /// Shows every state to `visitor`.
     fn each<V: Visitor<Self::Error>>(&mut self, visitor: &mut V) -> Result<(), V::Stop>;
+
+    /// Tells every state that `checkpoint` is complete ([`State::completed`]).
+    fn completed(&mut self, checkpoint: u64) {
+        let Ok(()) = self.each(&mut Tell::Completed(checkpoint));
+    }
+
+    /// Tells every state that `checkpoint` will never be complete ([`State::aborted`]).
+    fn aborted(&mut self, checkpoint: u64) {
+        let Ok(()) = self.each(&mut Tell::Aborted(checkpoint));
+    }
+
+    /// Drops every row of every state, up to the first that cannot.
+    fn clear(&mut self) -> Result<(), Self::Error> {
+        self.each(&mut Clear)
+    }
 }
 
 /// Something that is done to every state of an operator.
@@ -19,6 +36,34 @@ pub trait Visitor<E: StateError> {
 
     /// Does it to `state`.
     fn state<S: State<Error = E>>(&mut self, state: &mut S) -> Result<(), Self::Stop>;
+}
+
+/// Tells every state what became of a checkpoint.
+enum Tell {
+    Aborted(u64),
+    Completed(u64),
+}
+
+impl<E: StateError> Visitor<E> for Tell {
+    type Stop = Infallible;
+
+    fn state<S: State<Error = E>>(&mut self, state: &mut S) -> Result<(), Infallible> {
+        match self {
+            Self::Aborted(checkpoint) => state.aborted(*checkpoint),
+            Self::Completed(checkpoint) => state.completed(*checkpoint),
+        }
+        Ok(())
+    }
+}
+
+struct Clear;
+
+impl<E: StateError> Visitor<E> for Clear {
+    type Stop = E;
+
+    fn state<S: State<Error = E>>(&mut self, state: &mut S) -> Result<(), E> {
+        state.clear()
+    }
 }
 
 /// Declares the states of an operator: the struct, how it is opened, and how it is walked.

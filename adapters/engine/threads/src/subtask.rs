@@ -6,10 +6,9 @@ use std::time::Instant;
 use crossbeam_channel::{Sender, unbounded};
 use holdwater::barrier::Barrier;
 use holdwater::checkpoint::{RestorePolicy, Restored, TaskId};
-use holdwater::error::StateError;
 use holdwater::manifest::Manifest;
 use holdwater::snapshot::freeze;
-use holdwater::state::{Cut, State, States, Visitor};
+use holdwater::state::{Cut, States};
 use holdwater::storage::Storage;
 
 use crate::clock::Clock;
@@ -200,19 +199,8 @@ impl<O: Operator, B: Storage + Clone + Send> SubtaskThread<O, B> {
 
 /// Tells every state what became of a checkpoint.
 fn tell<S: States>(states: &mut S, notice: Notice) {
-    let Ok(()) = states.each(&mut Teller(notice));
-}
-
-struct Teller(Notice);
-
-impl<E: StateError> Visitor<E> for Teller {
-    type Stop = std::convert::Infallible;
-
-    fn state<S: State<Error = E>>(&mut self, state: &mut S) -> Result<(), Self::Stop> {
-        match self.0 {
-            Notice::Aborted(id) => state.aborted(id.checkpoint),
-            Notice::Completed(id) => state.completed(id.checkpoint),
-        }
-        Ok(())
+    match notice {
+        Notice::Aborted(id) => states.aborted(id.checkpoint),
+        Notice::Completed(id) => states.completed(id.checkpoint),
     }
 }

@@ -9,7 +9,7 @@ use holdwater::page::{BlockSize, Compact, FileHeader, FileKind, ReadAt};
 use holdwater::snapshot::{
     LoadStatesError, Owner, SaveStatesError, WorkspaceLent, WriteError, load_states, save_states,
 };
-use holdwater::state::{Cut, State, States, Visitor};
+use holdwater::state::{Cut, States};
 use holdwater::storage::{Area, Failure, ObjectId, Storage};
 
 use crate::{Flash, FlashError, NewObject};
@@ -92,7 +92,7 @@ impl<'o, F: NorFlash, const P: usize> Slots<'o, F, P> {
                     return Ok(Some(Restored { checkpoint, epoch, damage }));
                 }
                 Err(error) if error.is_damage() => {
-                    states.each(&mut Tell::Clear).map_err(SlotError::State)?;
+                    states.clear().map_err(SlotError::State)?;
                     let newest = damage.map_or(id.checkpoint, |damage| damage.checkpoint);
                     let count = damage.map_or(0, |damage| damage.count) + 1;
                     damage = Some(Damage { checkpoint: newest, count });
@@ -136,7 +136,7 @@ impl<'o, F: NorFlash, const P: usize> Slots<'o, F, P> {
                 Ok(()) => break,
                 Err(error) => error,
             };
-            states.each(&mut Tell::Aborted(checkpoint)).map_err(SlotError::State)?;
+            states.aborted(checkpoint);
             let _ = self.flash.remove(id);
             let again = match flash_error(&error) {
                 Some(FlashError::Full { .. }) => self.make_room()?,
@@ -149,7 +149,7 @@ impl<'o, F: NorFlash, const P: usize> Slots<'o, F, P> {
             }
             id.attempt += 1;
         }
-        states.each(&mut Tell::Completed(checkpoint)).map_err(SlotError::State)?;
+        states.completed(checkpoint);
         // It is saved, whatever else there is.
         let _ = self.keep(id);
         Ok(checkpoint)
@@ -327,26 +327,6 @@ impl<F: NorFlash, const P: usize> ReadAt for Stored<'_, F, P> {
 
     fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> Result<usize, Self::Error> {
         self.flash.read(self.id, offset, buffer)
-    }
-}
-
-/// Tells every state what became of a snapshot.
-enum Tell {
-    Aborted(u64),
-    Clear,
-    Completed(u64),
-}
-
-impl<E: StateError> Visitor<E> for Tell {
-    type Stop = E;
-
-    fn state<S: State<Error = E>>(&mut self, state: &mut S) -> Result<(), E> {
-        match self {
-            Self::Aborted(checkpoint) => state.aborted(*checkpoint),
-            Self::Clear => return state.clear(),
-            Self::Completed(checkpoint) => state.completed(*checkpoint),
-        }
-        Ok(())
     }
 }
 

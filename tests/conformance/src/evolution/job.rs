@@ -116,7 +116,7 @@ impl<B: Backend, S: States<Error = B::Error>> Job<B, S> {
                 }
                 Command::Completed(id) => {
                     for task in &mut self.tasks {
-                        let Ok(()) = task.each(&mut Completed(id.checkpoint));
+                        task.completed(id.checkpoint);
                     }
                 }
                 Command::Aborted(_, Abort::Declined { reason, .. }) => return Err(reason),
@@ -200,18 +200,6 @@ fn coordinator(tasks: u16, recovered: Recovered) -> Coordinator {
         operators: vec![OperatorShape { name: OPERATOR.to_owned(), parallelism: tasks }],
     };
     Coordinator::new(Config { retain: 1, full_every: 10 }, shape, recovered)
-}
-
-/// Tells states that a checkpoint is complete.
-struct Completed(u64);
-
-impl<E: StateError> Visitor<E> for Completed {
-    type Stop = core::convert::Infallible;
-
-    fn state<S: State<Error = E>>(&mut self, state: &mut S) -> Result<(), Self::Stop> {
-        state.completed(self.0);
-        Ok(())
-    }
 }
 
 /// Counts the keys that have a row.

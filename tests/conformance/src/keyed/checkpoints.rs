@@ -105,13 +105,13 @@ impl Checkpoints {
 
     /// Takes note that the states were told that `checkpoint` is complete.
     pub fn complete<S: States>(&mut self, states: &mut S, checkpoint: u64) {
-        let Ok(()) = states.each(&mut Completed(checkpoint));
+        states.completed(checkpoint);
         self.completed = Some(checkpoint);
     }
 
     /// Tells the states that `checkpoint` will never be complete.
     pub fn abort<S: States>(&self, states: &mut S, checkpoint: u64) {
-        let Ok(()) = states.each(&mut Aborted(checkpoint));
+        states.aborted(checkpoint);
     }
 
     /// Loads what `checkpoint` holds of the groups that the states own.
@@ -170,30 +170,6 @@ pub(super) fn written(
     let mut rows = RowWriter::new(description, &mut nowhere, &mut buffer);
     write(&mut rows);
     rows.finish().unwrap()
-}
-
-/// Tells states that a checkpoint is complete.
-struct Completed(u64);
-
-impl<E: StateError> Visitor<E> for Completed {
-    type Stop = core::convert::Infallible;
-
-    fn state<S: State<Error = E>>(&mut self, state: &mut S) -> Result<(), Self::Stop> {
-        state.completed(self.0);
-        Ok(())
-    }
-}
-
-/// Tells states that a checkpoint will never be complete.
-struct Aborted(u64);
-
-impl<E: StateError> Visitor<E> for Aborted {
-    type Stop = core::convert::Infallible;
-
-    fn state<S: State<Error = E>>(&mut self, state: &mut S) -> Result<(), Self::Stop> {
-        state.aborted(self.0);
-        Ok(())
-    }
 }
 
 /// Loads a checkpoint into states.

@@ -9,7 +9,6 @@ use holdwater::checkpoint::{
     Command, Config, Coordinator, Job, OperatorShape, Performer, Recovered, RestorePolicy,
     Retention, Target, TaskId, Warning, load, save,
 };
-use holdwater::error::StateError;
 use holdwater::key::{HASH_FUNCTION, KeyGroup, KeyGroups};
 use holdwater::manifest::{CheckpointKind, Manifest, Origin};
 use holdwater::operator::{Broadcast, Split, Task, Union};
@@ -187,9 +186,8 @@ impl<B: Backend> Fleet<B> {
                     self.coordinator.reply(reply);
                 }
                 Command::Completed(id) => {
-                    let mut completed = Completed(id.checkpoint);
                     for task in &mut self.tasks {
-                        let Ok(()) = task.each(&mut completed);
+                        task.completed(id.checkpoint);
                     }
                 }
                 Command::Warn(warning) => warnings.push(warning),
@@ -282,18 +280,6 @@ fn coordinator(tasks: u16, recovered: Recovered) -> Coordinator {
         operators: vec![OperatorShape { name: OPERATOR.to_owned(), parallelism: tasks }],
     };
     Coordinator::new(Config { retain: 1, full_every: 10 }, job, recovered)
-}
-
-/// Tells states that a checkpoint is complete.
-struct Completed(u64);
-
-impl<E: StateError> Visitor<E> for Completed {
-    type Stop = core::convert::Infallible;
-
-    fn state<S: State<Error = E>>(&mut self, state: &mut S) -> Result<(), Self::Stop> {
-        state.completed(self.0);
-        Ok(())
-    }
 }
 
 /// One state alone.
