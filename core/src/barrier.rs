@@ -10,6 +10,8 @@ use alloc::vec::Vec;
 use core::error::Error;
 use core::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::manifest::{CheckpointId, CheckpointKind};
 use crate::planted::planted;
 use crate::storage::ObjectId;
@@ -24,7 +26,7 @@ pub enum Guarantee {
 }
 
 /// The mark of a checkpoint in a channel: what comes before it belongs to the checkpoint.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Barrier {
     /// The checkpoint.
     pub id: CheckpointId,

@@ -16,6 +16,8 @@ mod value;
 pub use self::guarded::decode_guarded;
 pub use self::value::{EncodeError, decode, encode};
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::{Fault, Malformed};
 
 /// A place to append bytes to.
@@ -46,7 +48,7 @@ impl Write for alloc::vec::Vec<u8> {
 }
 
 /// How the rows of a state are encoded.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 pub enum Encoding {
     /// Every leaf at its full width, little-endian; all rows of a value state have one length.
     Fixed,

@@ -3,6 +3,7 @@
 use core::convert::Infallible;
 use core::error::Error;
 use core::fmt;
+use serde::{Deserialize, Serialize};
 
 /// An error of a store, reduced to what the caller can do about it.
 pub trait StateError: Error + Send + Sync + 'static {
@@ -31,7 +32,7 @@ impl StateError for Infallible {
 }
 
 /// The bytes are not an encoding of what was asked for.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Malformed {
     /// What is wrong.
     pub fault: Fault,
@@ -60,7 +61,7 @@ impl fmt::Display for Malformed {
 impl Error for Malformed {}
 
 /// Why bytes are refused.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[non_exhaustive]
 pub enum Fault {
     /// More bytes, items, depth or steps than the budget allows.

@@ -19,6 +19,8 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use crate::codec::Encoding;
 use crate::error::Malformed;
 use crate::schema::{Schema, StoredSchema};
@@ -30,7 +32,7 @@ use crate::storage::{ForeignName, ObjectId, ObjectKind};
 /// Names a checkpoint.
 ///
 /// The number ascends within a lineage; the epoch tells apart those of rivals and of lineages.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 pub struct CheckpointId {
     /// The number, from 1.
     pub checkpoint: u64,
@@ -74,7 +76,7 @@ impl FromStr for CheckpointId {
 }
 
 /// What a checkpoint is taken for.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 pub enum CheckpointKind {
     /// To resume from; removed when enough newer ones are there.
     Checkpoint,
@@ -157,7 +159,7 @@ impl Manifest {
 }
 
 /// A snapshot file.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct FileEntry {
     /// Its name, and what its header shows.
     pub id: ObjectId,
@@ -247,7 +249,7 @@ impl StateEntry {
 }
 
 /// What a state holds: codes and schemas as they stand in a file's state table.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct StateSchema {
     /// The kind of state.
     pub kind: u8,
@@ -328,7 +330,7 @@ pub struct Chain {
 }
 
 /// Rows of one state and one group in a file.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Part {
     /// The file, one of the manifest's.
     pub file: ObjectId,
@@ -354,7 +356,7 @@ impl Part {
 }
 
 /// Whether a part stands alone.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 pub enum PartShape {
     /// The changes since a completed checkpoint.
     Delta {
@@ -369,7 +371,7 @@ pub enum PartShape {
 }
 
 /// An input and how far it was read.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct SourceEntry {
     /// What the input is called.
     pub name: String,
@@ -378,7 +380,7 @@ pub struct SourceEntry {
 }
 
 /// An output, how far it is committed, and what is yet to be.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct SinkEntry {
     /// What the output is called.
     pub name: String,

@@ -14,9 +14,10 @@ pub use object::StoredObject;
 use core::error::Error;
 use core::fmt;
 use core::str::FromStr;
+use serde::{Deserialize, Serialize};
 
 /// The name of an object: generated, never reused, never taken from the content of a file.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 pub struct ObjectId {
     /// What the object is.
     pub kind: ObjectKind,
@@ -31,7 +32,7 @@ pub struct ObjectId {
 }
 
 /// What an object is.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 pub enum ObjectKind {
     /// States that an epoch was begun; the fence against an older one.
     Claim,

@@ -12,6 +12,8 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use self::adopt::adopt;
 use self::fits::Fits;
 use crate::error::{ErrorKind, Fault, Malformed, StateError};
@@ -37,7 +39,7 @@ pub enum RestorePolicy {
 }
 
 /// What was loaded into states.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Restored {
     /// How many keys the states hold.
     pub rows: u64,
@@ -64,7 +66,7 @@ impl Restored {
 
 /// A key group of a state, or what a task had of it, that is damaged in the checkpoint and empty in
 /// the job.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct SkippedGroup {
     /// The operator.
     pub operator: String,

@@ -4,13 +4,15 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::barrier::Barrier;
 use crate::manifest::{FileEntry, Part, PartShape, SinkEntry, SourceEntry, StateSchema};
 use crate::snapshot;
 use crate::state::{Moment, Shape};
 
 /// Names a task of the job.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 pub struct TaskId {
     /// The place of its operator in the job.
     pub operator: u16,
@@ -25,7 +27,7 @@ impl fmt::Display for TaskId {
 }
 
 /// What a task adds to a checkpoint. It is sent once every file in it is durable, never before.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Report {
     /// The files it wrote.
     pub files: Vec<FileEntry>,
@@ -40,7 +42,7 @@ pub struct Report {
 }
 
 /// What became of a state in the groups of one task.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct StateChange {
     /// The name of the state.
     pub name: String,
@@ -53,7 +55,7 @@ pub struct StateChange {
 }
 
 /// What became of one group of a state.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub enum GroupChange {
     /// It has no row.
     Empty,

@@ -3,12 +3,14 @@
 use core::any::Any;
 use core::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use super::TimeDomain;
 use crate::codec::Reader;
 use crate::error::{Fault, Malformed};
 
 /// How long what is kept lives after its last access, and by which clock.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 pub struct Expiry {
     /// The clock.
     pub domain: TimeDomain,
@@ -74,7 +76,7 @@ impl Life {
 }
 
 /// The time by both clocks, in milliseconds since 1970 UTC.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Moment {
     /// The time of processing.
     pub now: i64,

@@ -3,11 +3,13 @@
 use core::fmt;
 use core::ops::ControlFlow;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Kind, State};
 use crate::key::{At, Key, KeyGroup};
 
 /// Which time a timer waits for, or rows expire by. Codes are format (docs/format.md 5.1).
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 pub enum TimeDomain {
     /// The watermark.
     Event,

@@ -2,6 +2,8 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use core::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::{Malformed, StateError};
 use crate::state::{Kind, LoadError, TypeMismatch};
 use crate::storage::{Failure, ObjectId};
@@ -132,7 +134,7 @@ where
 }
 
 /// What is damaged in a file of a checkpoint, and where.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct FileDamage {
     /// The file.
     pub file: ObjectId,
