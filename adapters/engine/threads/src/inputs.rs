@@ -6,7 +6,8 @@ use holdwater::barrier::{Aligner, Barrier, BarrierError, Guarantee, Step};
 use crate::message::{Message, Notice};
 
 /// All inputs of one task.
-pub(crate) struct Inputs<B> {
+#[derive(Debug)]
+pub struct Inputs<B> {
     channels: Vec<Receiver<Message<B>>>,
     states: Vec<Stream>,
     notices: Receiver<Notice>,
@@ -15,7 +16,7 @@ pub(crate) struct Inputs<B> {
 
 /// What a task has to do next.
 #[derive(Debug)]
-pub(crate) enum Input<B> {
+pub enum Input<B> {
     /// Process records of an input.
     Batch(usize, B),
     /// Take part in a checkpoint, before the next record.
@@ -40,7 +41,8 @@ enum Stream {
 }
 
 impl<B> Inputs<B> {
-    pub(crate) fn new(
+    /// Brings together the barriers of `channels`, and listens to `notices`.
+    pub fn new(
         channels: Vec<Receiver<Message<B>>>,
         notices: Receiver<Notice>,
         guarantee: Guarantee,
@@ -52,7 +54,7 @@ impl<B> Inputs<B> {
     }
 
     /// Returns what comes next; waits for it if asked to.
-    pub(crate) fn next(&mut self, wait: bool) -> Result<Input<B>, BarrierError> {
+    pub fn next(&mut self, wait: bool) -> Result<Input<B>, BarrierError> {
         loop {
             while let Some(step) = self.aligner.poll() {
                 // Blocking is asked for by input; states forget an aborted checkpoint by notice.

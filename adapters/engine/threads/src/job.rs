@@ -4,10 +4,10 @@ use holdwater::sink::Sink;
 use holdwater::storage::Storage;
 
 use crate::error::EngineError;
+use crate::fleet::Crew;
 use crate::observer::Observer;
 use crate::operator::{Operator, Subtask};
 use crate::options::{Checkpoints, Options};
-use crate::place::{SINK_NAME, SOURCES_NAME};
 use crate::plan::Plan;
 use crate::source::{Input, RoutedSource};
 use crate::summary::Summary;
@@ -49,13 +49,12 @@ where
     O: Operator<Batch = S::Records, Output = K::Batch>,
     F: Fn(Subtask) -> Result<O, O::Error> + Sync,
     K: Sink + Send,
-    K::Batch: Send,
+    K::Batch: Send + 'static,
     B: Storage + Clone + Send + Sync,
 {
-    let Job { inputs, name, operator, sink, sink_name, checkpoints, options } = job;
-    assert!(!inputs.is_empty() && inputs.len() <= usize::from(u16::MAX), "1 to 65535 inputs");
-    assert!(options.parallelism > 0, "one subtask at least");
-    assert!(name != SOURCES_NAME && name != SINK_NAME, "an operator is not named {name}");
-    let plan = Plan { name, operator, checkpoints, options, inputs: inputs.len() };
-    std::thread::scope(|scope| plan.run(scope, inputs, sink, sink_name, observer))
+    let (plan, inputs, sink, sink_name, operator) = Plan::new(job);
+    std::thread::scope(|scope| {
+        let mut start = |begin| Crew::start(&plan, scope, &operator, begin).wait_until_ready();
+        plan.run(scope, inputs, sink, sink_name, &mut start, observer)
+    })
 }

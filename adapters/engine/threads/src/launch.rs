@@ -14,12 +14,11 @@ use holdwater::sink::{self, RestoreError, Sink, Transactions};
 use holdwater::storage::Storage;
 
 use crate::coordinate::Coordination;
+use crate::ends::{Begin, Fleet, Starter};
 use crate::error::EngineError;
-use crate::fleet::Fleet;
 use crate::inputs::Inputs;
-use crate::message::{Message, Order, Signal};
+use crate::message::{Order, Signal};
 use crate::observer::{Event, Observer};
-use crate::operator::{Operator, Subtask};
 use crate::options::{Checkpoints, Options};
 use crate::output::SinkThread;
 use crate::place::{SINK, SINK_NAME, SOURCES, SOURCES_NAME};
@@ -27,37 +26,37 @@ use crate::plan::Plan;
 use crate::recover::recover;
 use crate::restore::LoadFailed;
 use crate::rows::RowCount;
-use crate::source::{Input, Route, RoutedSource, SourceThread};
+use crate::source::{Downstream, Input, Route, RoutedSource, SourceThread};
 use crate::summary::Summary;
 use crate::taking::Taking;
 use crate::thread;
 
 /// The subtasks that were started, and what they go on from.
-struct Begun<'scope, R, T, B: Storage> {
-    fleet: Fleet<'scope, R, T>,
+struct Begun<D, T, B: Storage> {
+    fleet: Fleet<D, T>,
     loaded: Restored,
     checkpoints: Option<(Performer<B>, Recovered)>,
 }
 
-impl<F, B: Storage + Clone + Send + Sync> Plan<F, B> {
+impl<B: Storage + Clone + Send + Sync> Plan<B> {
     /// Starts every thread, and runs the job to its end.
-    pub(crate) fn run<'scope, S, O, K>(
+    pub(crate) fn run<'scope, S, D, K>(
         &'scope self,
         scope: &'scope Scope<'scope, '_>,
         inputs: Vec<Input<S>>,
         mut sink: K,
         sink_name: String,
+        start: Starter<'_, D, K::Batch, B>,
         observer: &mut dyn Observer,
     ) -> Result<Summary, EngineError>
     where
         S: RoutedSource,
-        O: Operator<Batch = S::Records, Output = K::Batch>,
-        F: Fn(Subtask) -> Result<O, O::Error> + Sync,
+        D: Downstream<S::Records>,
         K: Sink + Send + 'scope,
-        K::Batch: Send,
+        K::Batch: Send + 'static,
     {
         let since = Instant::now();
-        let Begun { fleet, loaded, checkpoints } = self.begin::<O>(scope, observer)?;
+        let Begun { fleet, loaded, checkpoints } = self.begin(start, observer)?;
         let recovered = checkpoints.as_ref().map(|(_, recovered)| recovered);
         let restored = recovered.and_then(|recovered| recovered.restored.clone());
         self.restore_sink(&mut sink, &sink_name, recovered)?;
@@ -67,7 +66,7 @@ impl<F, B: Storage + Clone + Send + Sync> Plan<F, B> {
         skipped.iter().for_each(|group| observer.observe(&Event::SkippedGroup(group)));
         observer.observe(&Event::Running { restored, rows: held, duration });
 
-        let Fleet { epoch, key_groups, mut notices, signals, heard, results, sources, .. } = fleet;
+        let Fleet { epoch, key_groups, mut notices, signals, heard, results, sources } = fleet;
         let (notice, noticed) = unbounded();
         notices.push(notice);
         let task = TaskId { operator: SINK, index: 0 };
@@ -113,15 +112,11 @@ impl<F, B: Storage + Clone + Send + Sync> Plan<F, B> {
     }
 
     /// Begins an epoch and starts the subtasks, with their states loaded.
-    fn begin<'scope, O>(
-        &'scope self,
-        scope: &'scope Scope<'scope, '_>,
+    fn begin<D, T>(
+        &self,
+        start: Starter<'_, D, T, B>,
         observer: &mut dyn Observer,
-    ) -> Result<Begun<'scope, O::Batch, O::Output, B>, EngineError>
-    where
-        O: Operator,
-        F: Fn(Subtask) -> Result<O, O::Error> + Sync,
-    {
+    ) -> Result<Begun<D, T, B>, EngineError> {
         let mut restored = None;
         let checkpoints = match &self.checkpoints {
             None => None,
@@ -129,10 +124,8 @@ impl<F, B: Storage + Clone + Send + Sync> Plan<F, B> {
                 let mut performer = Performer::new(checkpoints.storage.clone());
                 let restore = |epoch, manifest: Manifest, storage: &B| {
                     let key_groups = self.fit(&manifest).map_err(LoadFailed::Failed)?;
-                    let from = (Arc::new(manifest), storage.clone());
-                    let fleet =
-                        Fleet::start::<F, B, O>(self, scope, epoch, key_groups, Some(&from));
-                    restored = Some(fleet.wait_until_ready()?);
+                    let from = Some((Arc::new(manifest), storage.clone()));
+                    restored = Some(start(Begin { epoch, key_groups, from })?);
                     Ok(())
                 };
                 let recovered = recover(checkpoints, &mut performer, observer, restore)?;
@@ -143,8 +136,7 @@ impl<F, B: Storage + Clone + Send + Sync> Plan<F, B> {
             Some(restored) => restored,
             None => {
                 let epoch = checkpoints.as_ref().map_or(0, |(_, recovered)| recovered.epoch);
-                let fleet = Fleet::start(self, scope, epoch, self.key_groups()?, None);
-                match fleet.wait_until_ready() {
+                match start(Begin { epoch, key_groups: self.key_groups()?, from: None }) {
                     Ok(begun) => begun,
                     Err(LoadFailed::Failed(error)) => return Err(error),
                     Err(LoadFailed::Damaged(_)) => panic!("nothing was loaded"),
@@ -214,9 +206,9 @@ impl<F, B: Storage + Clone + Send + Sync> Plan<F, B> {
 }
 
 /// Starts a thread for each input; returns how each is given orders.
-fn start_sources<S: RoutedSource>(
+fn start_sources<S: RoutedSource, D: Downstream<S::Records>>(
     inputs: Vec<Input<S>>,
-    channels: Vec<Vec<Sender<Message<S::Records>>>>,
+    channels: Vec<D>,
     restored: Option<&Manifest>,
     route: Route,
     rows: &RowCount,

@@ -4,8 +4,10 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod body;
 mod clock;
 mod coordinate;
+pub mod ends;
 mod error;
 mod fleet;
 mod inputs;

@@ -1,4 +1,4 @@
-//! What the threads of a job tell each other.
+//! What the parts of a job tell each other.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::error::EngineError;
 
 /// What goes with the records, from source to subtask and from subtask to sink.
 #[derive(Debug)]
-pub(crate) enum Message<B> {
+pub enum Message<B> {
     /// Some records.
     Batch(B),
     /// What comes before it belongs to the checkpoint.
@@ -34,7 +34,7 @@ pub(crate) enum Order {
 
 /// What the coordinator tells subtasks and sink.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Notice {
+pub enum Notice {
     /// The checkpoint will never be complete.
     Aborted(CheckpointId),
     /// The checkpoint is complete.
@@ -43,7 +43,7 @@ pub(crate) enum Notice {
 
 /// What the coordinator is told.
 #[derive(Debug)]
-pub(crate) enum Signal {
+pub enum Signal {
     /// So many rows were read that a checkpoint is due.
     Due,
     /// A source has read all of its input, up to this position.

@@ -1,13 +1,11 @@
 //! Operators: what is done with the records, keyed, with state.
 
 use std::error::Error;
+use std::fmt;
 
-use crossbeam_channel::Sender;
 use holdwater::key::KeyGroups;
 use holdwater::operator::Task;
 use holdwater::state::States;
-
-use crate::message::Message;
 
 /// What a subtask does with its records. Each subtask has its own, in its own thread.
 pub trait Operator: 'static {
@@ -88,25 +86,26 @@ impl Subtask {
 }
 
 /// Takes the results of one subtask to the sink.
-#[derive(Debug)]
 pub struct Outputs<O> {
-    channel: Sender<Message<O>>,
+    give: Box<dyn FnMut(O) + Send>,
 }
 
 impl<O> Outputs<O> {
-    pub(crate) const fn new(channel: Sender<Message<O>>) -> Self {
-        Self { channel }
+    /// Has results taken by `give`, as an engine, or a test of an operator, does.
+    pub fn new(give: impl FnMut(O) + Send + 'static) -> Self {
+        Self { give: Box::new(give) }
     }
 
     /// Sends some results; some 1,000 at once, so that they do not wait for each other.
     ///
     /// It blocks while the sink is behind. Results of a job that has failed are dropped.
     pub fn emit(&mut self, results: O) {
-        self.send(Message::Batch(results));
+        (self.give)(results);
     }
+}
 
-    pub(crate) fn send(&self, message: Message<O>) {
-        // Without a sink the job has failed: this subtask is about to be told.
-        let _ = self.channel.send(message);
+impl<O> fmt::Debug for Outputs<O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outputs").finish_non_exhaustive()
     }
 }

@@ -3,11 +3,11 @@
 /// The sources.
 pub(crate) const SOURCES: u16 = 0;
 /// The operator with state.
-pub(crate) const KEYED: u16 = 1;
+pub const KEYED: u16 = 1;
 /// The sink.
 pub(crate) const SINK: u16 = 2;
 
 /// What the sources are called in checkpoints.
-pub(crate) const SOURCES_NAME: &str = "sources";
+pub const SOURCES_NAME: &str = "sources";
 /// What the sink is called as an operator in checkpoints.
-pub(crate) const SINK_NAME: &str = "sink";
+pub const SINK_NAME: &str = "sink";

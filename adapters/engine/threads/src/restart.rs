@@ -43,7 +43,7 @@ where
     O: Operator<Batch = S::Records, Output = K::Batch>,
     F: Fn(Subtask) -> Result<O, O::Error> + Sync,
     K: Sink + Send,
-    K::Batch: Send,
+    K::Batch: Send + 'static,
     B: Storage + Clone + Send + Sync,
 {
     let (mut failures, mut is_first) = (0, true);

@@ -1,10 +1,11 @@
 //! Writes what a subtask has frozen, beside the records.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender};
+use crossbeam_channel::Receiver;
 use holdwater::barrier::Barrier;
 use holdwater::checkpoint::{Report, Target, TaskId, save};
 use holdwater::error::StateError;
@@ -13,36 +14,43 @@ use holdwater::storage::Storage;
 
 use crate::message::Signal;
 
-/// What is to be written for one checkpoint.
-pub(crate) struct Work<E> {
-    pub(crate) barrier: Barrier,
-    pub(crate) frozen: FrozenStates<E>,
-    pub(crate) counters: Vec<(String, u64)>,
+/// What is to be written for one checkpoint: what a subtask has frozen.
+#[derive(Debug)]
+pub struct Work<E> {
+    barrier: Barrier,
+    frozen: FrozenStates<E>,
+    counters: Vec<(String, u64)>,
     /// When the subtask stopped processing records.
-    pub(crate) since: Instant,
+    since: Instant,
     /// How long it took to freeze.
-    pub(crate) pause: Duration,
+    pause: Duration,
 }
 
 /// Writes the snapshots of one subtask.
-pub(crate) struct SnapshotWriter<B> {
-    pub(crate) task: TaskId,
-    pub(crate) job: u128,
-    pub(crate) operator: String,
-    pub(crate) storage: B,
-    pub(crate) abandoned: Abandoned,
+pub struct SnapshotWriter<B> {
+    /// The task of the subtask.
+    pub task: TaskId,
+    /// The identity of the job.
+    pub job: u128,
+    /// What the operator is called.
+    pub operator: String,
+    /// Where snapshots go.
+    pub storage: B,
+    /// What is not to be written any more.
+    pub abandoned: Abandoned,
     /// The subtask waits for it.
-    pub(crate) sync: bool,
-    pub(crate) signals: Sender<Signal>,
+    pub sync: bool,
+    /// Tells the coordinator how it went.
+    pub tell: Box<dyn FnMut(Signal) + Send>,
 }
 
 /// The newest checkpoint that was given up: nothing more is written for it or any older one.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Abandoned(Arc<AtomicU64>);
+pub struct Abandoned(Arc<AtomicU64>);
 
 impl Abandoned {
     /// Gives up every checkpoint up to this one.
-    pub(crate) fn up_to(&self, checkpoint: u64) {
+    pub fn up_to(&self, checkpoint: u64) {
         // No other memory depends on it: a write that sees it late is one block in vain.
         self.0.fetch_max(checkpoint, Ordering::Relaxed);
     }
@@ -52,16 +60,34 @@ impl Abandoned {
     }
 }
 
+impl<E> Work<E> {
+    pub(crate) fn new(
+        barrier: Barrier,
+        frozen: FrozenStates<E>,
+        counters: Vec<(String, u64)>,
+        since: Instant,
+        pause: Duration,
+    ) -> Self {
+        Self { barrier, frozen, counters, since, pause }
+    }
+}
+
+impl<B> fmt::Debug for SnapshotWriter<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SnapshotWriter").field("task", &self.task).finish_non_exhaustive()
+    }
+}
+
 impl<B: Storage> SnapshotWriter<B> {
     /// Writes one snapshot after the other, until nobody sends any more.
-    pub(crate) fn run<E: StateError>(mut self, work: &Receiver<Work<E>>) {
+    pub fn run<E: StateError>(mut self, work: &Receiver<Work<E>>) {
         for work in work {
             self.write(&work);
         }
     }
 
     /// Writes one snapshot and tells the coordinator how it went.
-    pub(crate) fn write<E: StateError>(&mut self, work: &Work<E>) {
+    pub fn write<E: StateError>(&mut self, work: &Work<E>) {
         let id = work.barrier.id;
         let signal = match self.save(work) {
             Ok(mut report) => {
@@ -73,8 +99,7 @@ impl<B: Storage> SnapshotWriter<B> {
             Err(_) if self.abandoned.contains(id.checkpoint) => return,
             Err(why) => Signal::Declined(self.task, id, why),
         };
-        // Nobody listens any more once the job is over.
-        let _ = self.signals.send(signal);
+        (self.tell)(signal);
     }
 
     /// Returns what was saved, or says why nothing was.

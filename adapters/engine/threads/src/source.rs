@@ -90,8 +90,43 @@ impl Route {
     }
 }
 
+/// Where the records of one source go.
+pub trait Downstream<R>: Send + 'static {
+    /// Sends records to a subtask; returns false if the job is over.
+    fn send(&mut self, subtask: u16, records: R) -> bool;
+
+    /// Puts a mark behind the records, for every subtask.
+    fn mark(&mut self, mark: Mark);
+}
+
+/// What a source puts behind its records.
+#[derive(Clone, Copy, Debug)]
+pub enum Mark {
+    /// What comes before it belongs to the checkpoint.
+    Barrier(Barrier),
+    /// Nothing follows.
+    End,
+}
+
+/// A channel to each subtask.
+impl<R: Send + 'static> Downstream<R> for Vec<Sender<Message<R>>> {
+    fn send(&mut self, subtask: u16, records: R) -> bool {
+        self[usize::from(subtask)].send(Message::Batch(records)).is_ok()
+    }
+
+    fn mark(&mut self, mark: Mark) {
+        for channel in self {
+            // A subtask that is gone is noticed by the next batch.
+            let _ = channel.send(match mark {
+                Mark::Barrier(barrier) => Message::Barrier(barrier),
+                Mark::End => Message::End,
+            });
+        }
+    }
+}
+
 /// The thread of one source.
-pub(crate) struct SourceThread<S: RoutedSource> {
+pub(crate) struct SourceThread<S: RoutedSource, D> {
     pub(crate) task: TaskId,
     pub(crate) name: String,
     pub(crate) source: S,
@@ -99,12 +134,12 @@ pub(crate) struct SourceThread<S: RoutedSource> {
     /// Where all inputs go on; of none if they begin.
     pub(crate) positions: Arc<[Vec<u8>]>,
     pub(crate) orders: Receiver<Order>,
-    pub(crate) subtasks: Vec<Sender<Message<S::Records>>>,
+    pub(crate) subtasks: D,
     pub(crate) rows: RowCount,
     pub(crate) signals: Sender<Signal>,
 }
 
-impl<S: RoutedSource> SourceThread<S> {
+impl<S: RoutedSource, D: Downstream<S::Records>> SourceThread<S, D> {
     /// Reads until it is told to finish, or until nobody is there to be told anything.
     pub(crate) fn run(mut self) -> Result<(), EngineError> {
         self.source.route(self.route);
@@ -134,7 +169,7 @@ impl<S: RoutedSource> SourceThread<S> {
     }
 
     /// Answers barriers behind the end of the input, until all inputs have ended.
-    fn wait(self) {
+    fn wait(mut self) {
         let position = self.source.position();
         self.signal(Signal::Exhausted(usize::from(self.task.index), position));
         while let Ok(order) = self.orders.recv() {
@@ -147,10 +182,9 @@ impl<S: RoutedSource> SourceThread<S> {
     }
 
     /// Sends records; returns false if a subtask is gone.
-    fn send(&self, routed: Routed<S::Records>) -> bool {
+    fn send(&mut self, routed: Routed<S::Records>) -> bool {
         for (subtask, records) in routed.batches {
-            let channel = &self.subtasks[usize::from(subtask)];
-            if channel.send(Message::Batch(records)).is_err() {
+            if !self.subtasks.send(subtask, records) {
                 return false;
             }
         }
@@ -160,21 +194,16 @@ impl<S: RoutedSource> SourceThread<S> {
         true
     }
 
-    fn pass(&self, barrier: Barrier) {
+    fn pass(&mut self, barrier: Barrier) {
         let position = self.source.position();
-        for channel in &self.subtasks {
-            // A subtask that is gone is noticed by the next batch.
-            let _ = channel.send(Message::Barrier(barrier));
-        }
+        self.subtasks.mark(Mark::Barrier(barrier));
         let sources = vec![SourceEntry { name: self.name.clone(), position }];
         let report = Report { sources, ..Report::default() };
         self.signal(Signal::Done(self.task, barrier.id, report, Duration::ZERO));
     }
 
-    fn finish(self) {
-        for channel in &self.subtasks {
-            let _ = channel.send(Message::End);
-        }
+    fn finish(mut self) {
+        self.subtasks.mark(Mark::End);
     }
 
     fn signal(&self, signal: Signal) {

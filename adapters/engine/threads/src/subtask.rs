@@ -1,22 +1,17 @@
 //! Subtasks: a thread each, which processes the records of its key groups.
 
-use std::sync::Arc;
-use std::time::Instant;
-
 use crossbeam_channel::{Sender, unbounded};
 use holdwater::barrier::Barrier;
-use holdwater::checkpoint::{RestorePolicy, Restored, TaskId};
-use holdwater::manifest::Manifest;
-use holdwater::snapshot::freeze;
-use holdwater::state::{Cut, States};
+use holdwater::checkpoint::TaskId;
+use holdwater::state::States;
 use holdwater::storage::Storage;
 
-use crate::clock::Clock;
+use crate::body::{Body, Restore};
 use crate::error::EngineError;
 use crate::inputs::{Input, Inputs};
 use crate::message::{Message, Notice, Signal};
 use crate::operator::{Operator, Outputs, Subtask};
-use crate::restore::{LoadFailed, load_states};
+use crate::restore::LoadFailed;
 use crate::snapshot::{Abandoned, SnapshotWriter, Work};
 use crate::thread;
 
@@ -26,7 +21,7 @@ pub(crate) struct SubtaskThread<O: Operator, B> {
     pub(crate) task: TaskId,
     pub(crate) subtask: Subtask,
     pub(crate) inputs: Inputs<O::Batch>,
-    pub(crate) outputs: Outputs<O::Output>,
+    pub(crate) results: Sender<Message<O::Output>>,
     pub(crate) snapshots: Option<Snapshots<B>>,
     pub(crate) restore: Option<Restore<B>>,
     pub(crate) signals: Sender<Signal>,
@@ -41,46 +36,34 @@ pub(crate) struct Snapshots<B> {
     pub(crate) sync: bool,
 }
 
-/// What a subtask is restored from.
-pub(crate) struct Restore<B> {
-    pub(crate) manifest: Arc<Manifest>,
-    pub(crate) operator: String,
-    pub(crate) storage: B,
-    pub(crate) policy: RestorePolicy,
-}
-
 impl<O: Operator, B: Storage + Clone + Send> SubtaskThread<O, B> {
     /// Makes the operator, loads its states, and processes records until all inputs have ended.
     pub(crate) fn run(
         mut self,
         make: impl FnOnce(Subtask) -> Result<O, O::Error>,
     ) -> Result<(), EngineError> {
-        let mut operator = make(self.subtask).map_err(|error| self.failed(error))?;
-        let mut loaded = Restored::default();
-        if let Some(Restore { manifest, operator: name, storage, policy }) = self.restore.take() {
-            let groups = self.subtask.groups;
-            let states = operator.states();
-            match load_states(&manifest, &name, groups, &storage, policy, states) {
-                Ok(all) => loaded = all,
-                Err(LoadFailed::Failed(error)) => return Err(error),
-                Err(LoadFailed::Damaged(damage)) => {
-                    self.signal(Signal::Damaged(damage));
-                    return Ok(());
-                }
+        let body = match Body::load(self.subtask, make, self.restore.take()) {
+            Ok((body, loaded)) => {
+                self.signal(Signal::Ready(loaded));
+                body
             }
-        }
-        self.signal(Signal::Ready(loaded));
-        let Some(snapshots) = self.snapshots.take() else {
-            return self.process(operator, &Abandoned::default(), |_| {});
+            Err(LoadFailed::Failed(error)) => return Err(error),
+            Err(LoadFailed::Damaged(damage)) => {
+                self.signal(Signal::Damaged(damage));
+                return Ok(());
+            }
         };
-        self.process_beside(operator, snapshots)
+        let Some(snapshots) = self.snapshots.take() else {
+            return self.process(body, &Abandoned::default(), |_| {});
+        };
+        self.process_beside(body, snapshots)
     }
 
     /// Processes records, and has snapshots written by a thread of their own.
-    fn process_beside(self, operator: O, snapshots: Snapshots<B>) -> Result<(), EngineError> {
+    fn process_beside(self, body: Body<O>, snapshots: Snapshots<B>) -> Result<(), EngineError> {
         let Snapshots { job, operator: name, storage, sync } = snapshots;
         let (task, signals, abandoned) = (self.task, self.signals.clone(), Abandoned::default());
-        let given_up = abandoned.clone();
+        let (given_up, telling) = (abandoned.clone(), self.signals.clone());
         let mut writer = SnapshotWriter {
             task,
             job,
@@ -88,10 +71,13 @@ impl<O: Operator, B: Storage + Clone + Send> SubtaskThread<O, B> {
             storage,
             abandoned: given_up,
             sync,
-            signals: signals.clone(),
+            tell: Box::new(move |signal| {
+                // Nobody listens any more once the job is over.
+                let _ = telling.send(signal);
+            }),
         };
         if sync {
-            return self.process(operator, &abandoned, |work| writer.write(&work));
+            return self.process(body, &abandoned, |work| writer.write(&work));
         }
         std::thread::scope(|scope| {
             let (sender, receiver) = unbounded();
@@ -102,7 +88,7 @@ impl<O: Operator, B: Storage + Clone + Send> SubtaskThread<O, B> {
                     Ok(())
                 });
             });
-            let processed = self.process(operator, &abandoned, |work| {
+            let processed = self.process(body, &abandoned, |work| {
                 // A writer that is gone has told why.
                 let _ = sender.send(work);
             });
@@ -114,93 +100,66 @@ impl<O: Operator, B: Storage + Clone + Send> SubtaskThread<O, B> {
 
     fn process(
         mut self,
-        mut operator: O,
+        mut body: Body<O>,
         abandoned: &Abandoned,
         mut save: impl FnMut(Work<<O::States as States>::Error>),
     ) -> Result<(), EngineError> {
-        let (mut is_busy, mut clock) = (false, Clock::default());
+        let results = self.results.clone();
+        // Without a sink the job has failed: this subtask is about to be told.
+        let mut outputs = Outputs::new(move |batch| drop(results.send(Message::Batch(batch))));
+        let mut is_busy = false;
         loop {
             match self.inputs.next(!is_busy).map_err(EngineError::Barrier)? {
-                Input::Batch(source, batch) => {
-                    let (outputs, now) = (&mut self.outputs, clock.now());
-                    operator.tick(now);
-                    let processed = operator.process(source, batch, outputs);
-                    processed
-                        .and_then(|()| operator.sweep(now))
-                        .map_err(|error| self.failed(error))?;
-                }
+                Input::Batch(source, batch) => body.process(source, batch, &mut outputs)?,
                 Input::Checkpoint(barrier) => {
-                    if let Some(work) = self.freeze(&mut operator, clock.now(), barrier) {
+                    if let Some(work) = self.freeze(&mut body, barrier) {
                         save(work);
                     }
                 }
                 Input::Ended | Input::Flush => break,
                 Input::Gone => return Ok(()),
-                Input::Notice(Notice::Aborted(id)) => {
-                    abandoned.up_to(id.checkpoint);
-                    tell(operator.states(), Notice::Aborted(id));
+                Input::Notice(notice) => {
+                    if let Notice::Aborted(id) = notice {
+                        abandoned.up_to(id.checkpoint);
+                    }
+                    body.note(notice);
                 }
-                Input::Notice(notice) => tell(operator.states(), notice),
                 Input::Nothing => {}
             }
-            is_busy = operator.work(&mut self.outputs).map_err(|error| self.failed(error))?;
+            is_busy = body.work(&mut outputs)?;
         }
-        self.outputs.send(Message::Flush);
-        operator.tick(clock.now());
-        operator.finish(&mut self.outputs).map_err(|error| self.failed(error))?;
+        self.send(Message::Flush);
+        let counters = body.finish(&mut outputs)?;
         // First: the job is over once the sink has seen the end of every subtask.
-        self.signal(Signal::Counted(operator.counters()));
-        self.outputs.send(Message::End);
+        self.signal(Signal::Counted(counters));
+        self.send(Message::End);
         Ok(())
     }
 
-    /// Freezes the states: the moment in which no record is processed. Passes the barrier on.
+    /// Freezes the states, and passes the barrier on.
     fn freeze(
         &self,
-        operator: &mut O,
-        now: i64,
+        body: &mut Body<O>,
         barrier: Barrier,
     ) -> Option<Work<<O::States as States>::Error>> {
-        let since = Instant::now();
-        if let Some(base) = barrier.base {
-            // It is complete, and the notice that says so may still be under way.
-            tell(operator.states(), Notice::Completed(base));
-        }
-        let cut = Cut {
-            checkpoint: barrier.id.checkpoint,
-            base: barrier.base.map(|base| base.checkpoint),
-            now,
-            watermark: operator.watermark(),
-        };
-        let frozen = freeze(operator.states(), self.subtask.groups, cut);
-        let pause = since.elapsed();
-        self.outputs.send(Message::Barrier(barrier));
+        let frozen = body.freeze(barrier);
+        self.send(Message::Barrier(barrier));
         match frozen {
-            Ok(frozen) => {
-                let counters = operator.counters();
-                Some(Work { barrier, frozen, counters, since, pause })
-            }
-            Err(error) => {
-                self.signal(Signal::Declined(self.task, barrier.id, error.to_string()));
+            Ok(work) => Some(work),
+            Err(why) => {
+                self.signal(Signal::Declined(self.task, barrier.id, why));
                 None
             }
         }
     }
 
+    fn send(&self, message: Message<O::Output>) {
+        // Without a sink the job has failed: this subtask is about to be told.
+        let _ = self.results.send(message);
+    }
+
     fn signal(&self, signal: Signal) {
         // Nobody listens any more once the job has failed.
         let _ = self.signals.send(signal);
-    }
-
-    fn failed(&self, error: O::Error) -> EngineError {
-        EngineError::Operator { subtask: self.subtask.index, error: Box::new(error) }
-    }
-}
-
-/// Tells every state what became of a checkpoint.
-fn tell<S: States>(states: &mut S, notice: Notice) {
-    match notice {
-        Notice::Aborted(id) => states.aborted(id.checkpoint),
-        Notice::Completed(id) => states.completed(id.checkpoint),
     }
 }

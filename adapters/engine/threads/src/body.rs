@@ -1,0 +1,122 @@
+//! What a subtask does, whoever brings it its records.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use holdwater::barrier::Barrier;
+use holdwater::checkpoint::{RestorePolicy, Restored};
+use holdwater::manifest::Manifest;
+use holdwater::snapshot::freeze;
+use holdwater::state::{Cut, States};
+use holdwater::storage::Storage;
+
+use crate::clock::Clock;
+use crate::error::EngineError;
+use crate::message::Notice;
+use crate::operator::{Operator, Outputs, Subtask};
+use crate::restore::{LoadFailed, load_states};
+use crate::snapshot::Work;
+
+/// The operator of one subtask, its states, and its clock.
+#[derive(Debug)]
+pub struct Body<O> {
+    subtask: Subtask,
+    operator: O,
+    clock: Clock,
+}
+
+/// What a subtask is restored from.
+#[derive(Debug)]
+pub struct Restore<B> {
+    /// The checkpoint.
+    pub manifest: Arc<Manifest>,
+    /// What the operator is called in it.
+    pub operator: String,
+    /// Where its files are.
+    pub storage: B,
+    /// What is done about damage.
+    pub policy: RestorePolicy,
+}
+
+impl<O: Operator> Body<O> {
+    /// Makes the operator of `subtask`, and loads its states.
+    pub fn load<B: Storage + Clone>(
+        subtask: Subtask,
+        make: impl FnOnce(Subtask) -> Result<O, O::Error>,
+        restore: Option<Restore<B>>,
+    ) -> Result<(Self, Restored), LoadFailed> {
+        let failed = |error| LoadFailed::Failed(failed(subtask, error));
+        let mut operator = make(subtask).map_err(failed)?;
+        let mut loaded = Restored::default();
+        if let Some(Restore { manifest, operator: name, storage, policy }) = restore {
+            let (groups, states) = (subtask.groups, operator.states());
+            loaded = load_states(&manifest, &name, groups, &storage, policy, states)?;
+        }
+        Ok((Self { subtask, operator, clock: Clock::default() }, loaded))
+    }
+
+    /// Processes records of an input, and sweeps a little.
+    pub fn process(
+        &mut self,
+        source: usize,
+        batch: O::Batch,
+        outputs: &mut Outputs<O::Output>,
+    ) -> Result<(), EngineError> {
+        let now = self.clock.now();
+        self.operator.tick(now);
+        let processed = self.operator.process(source, batch, outputs);
+        processed
+            .and_then(|()| self.operator.sweep(now))
+            .map_err(|error| failed(self.subtask, error))
+    }
+
+    /// Does a piece of what is left to be done; returns whether there is more.
+    pub fn work(&mut self, outputs: &mut Outputs<O::Output>) -> Result<bool, EngineError> {
+        self.operator.work(outputs).map_err(|error| failed(self.subtask, error))
+    }
+
+    /// Freezes the states: the moment in which no record is processed.
+    pub fn freeze(
+        &mut self,
+        barrier: Barrier,
+    ) -> Result<Work<<O::States as States>::Error>, String> {
+        let since = Instant::now();
+        if let Some(base) = barrier.base {
+            // It is complete, and the notice that says so may still be under way.
+            self.note(Notice::Completed(base));
+        }
+        let cut = Cut {
+            checkpoint: barrier.id.checkpoint,
+            base: barrier.base.map(|base| base.checkpoint),
+            now: self.clock.now(),
+            watermark: self.operator.watermark(),
+        };
+        let frozen = freeze(self.operator.states(), self.subtask.groups, cut);
+        let pause = since.elapsed();
+        let frozen = frozen.map_err(|error| error.to_string())?;
+        Ok(Work::new(barrier, frozen, self.operator.counters(), since, pause))
+    }
+
+    /// Tells every state what became of a checkpoint.
+    pub fn note(&mut self, notice: Notice) {
+        let states = self.operator.states();
+        match notice {
+            Notice::Aborted(id) => states.aborted(id.checkpoint),
+            Notice::Completed(id) => states.completed(id.checkpoint),
+        }
+    }
+
+    /// Gives what is left, once every input has ended; returns what was counted since the start.
+    pub fn finish(
+        &mut self,
+        outputs: &mut Outputs<O::Output>,
+    ) -> Result<Vec<(String, u64)>, EngineError> {
+        self.operator.tick(self.clock.now());
+        self.operator.finish(outputs).map_err(|error| failed(self.subtask, error))?;
+        Ok(self.operator.counters())
+    }
+}
+
+fn failed<E: std::error::Error + Send + Sync + 'static>(subtask: Subtask, error: E) -> EngineError {
+    EngineError::Operator { subtask: subtask.index, error: Box::new(error) }
+}
