@@ -31,6 +31,8 @@ struct Row {
     text_len: usize,
     ends: Vec<usize>,
     ends_len: usize,
+    /// How many bytes lie between two cells: none, or the comma.
+    gap: usize,
     line: u64,
 }
 
@@ -123,6 +125,7 @@ impl Row {
             text_len: 0,
             ends: vec![0; 32],
             ends_len: 0,
+            gap: 0,
             line: 0,
         }
     }
@@ -133,8 +136,13 @@ impl Row {
             return Ok(Found::End);
         }
         self.line = *line;
+        if let Some(length) = self.copy_plain(stream.unread()) {
+            stream.consume(length);
+            *line += u64::from(stream.last() == Some(b'\n'));
+            return Ok(Found::Row);
+        }
         self.parser.set_line(*line);
-        (self.text_len, self.ends_len) = (0, 0);
+        (self.text_len, self.ends_len, self.gap) = (0, 0, 0);
         let start = stream.offset();
         loop {
             let ended = stream.unread().is_empty() && !stream.refill()?;
@@ -152,6 +160,37 @@ impl Row {
                 return Err(ReadError::TooLong { line: self.line });
             }
         }
+    }
+
+    /// Takes a row without quotes that is at hand with its end, as it is; returns how many bytes.
+    ///
+    /// Most rows are such, and the parser takes three times as long.
+    fn copy_plain(&mut self, unread: &[u8]) -> Option<usize> {
+        (self.ends_len, self.gap) = (0, 1);
+        // Whatever matters is no greater than a comma, and most of what does not is.
+        let low = unread.iter().enumerate().filter(|(_, byte)| **byte <= b',');
+        for (at, byte) in low {
+            let ends_row = match byte {
+                b'"' => return None,
+                b'\n' | b'\r' => true,
+                b',' => false,
+                _ => continue,
+            };
+            if self.ends_len == self.ends.len() {
+                self.ends.resize(self.ends.len() * 2, 0);
+            }
+            self.ends[self.ends_len] = at;
+            self.ends_len += 1;
+            if ends_row {
+                if self.text.len() < at {
+                    self.text.resize(at, 0);
+                }
+                self.text[..at].copy_from_slice(&unread[..at]);
+                self.text_len = at;
+                return Some(at + 1);
+            }
+        }
+        None
     }
 
     /// Parses bytes until the row is complete or they end; returns whether it is, and how many.
@@ -190,7 +229,7 @@ impl Row {
     }
 
     fn start(&self, cell: usize) -> usize {
-        cell.checked_sub(1).map_or(0, |before| self.ends[before])
+        cell.checked_sub(1).map_or(0, |before| self.ends[before] + self.gap)
     }
 }
 
