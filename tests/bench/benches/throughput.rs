@@ -1,12 +1,13 @@
 //! How fast `holdwater run` is beside the parsing of its input alone.
 //!
-//! CSV with 100,000 keys; count, a sum and a maximum per key, on two subtasks, with a checkpoint
-//! each second; beside it the `csv` crate, which reads the same file into `ByteRecord`s on one
-//! thread. `HOLDWATER_ROWS` sets the number of rows (10 million).
+//! CSV with some 100,000 keys; count, a sum and a maximum per key, on two subtasks, with a
+//! checkpoint each second; beside it the `csv` crate, which reads the same file into `ByteRecord`s
+//! on one thread. Once with rows of the five columns that the sample has, once with no more than
+//! the three that are read. `HOLDWATER_ROWS` sets the number of rows (10 million).
 
 use std::error::Error;
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::time::Duration;
 
@@ -14,8 +15,35 @@ use csv::ByteRecord;
 use holdwater_bench::{Clock, Sequence, median, print_table};
 use holdwater_cli::arguments::{Arguments, Command};
 
-const KEYS: u64 = 100_000;
 const ROUNDS: usize = 5;
+
+/// What the rows of an input look like.
+struct Shape {
+    name: &'static str,
+    header: &'static str,
+    row: fn(&mut Sequence, &mut dyn Write) -> io::Result<()>,
+    /// What `run` is to do with them.
+    job: &'static str,
+}
+
+const SHAPES: [Shape; 2] = [
+    Shape {
+        name: "rows like the sample: 316 x 316 keys",
+        header: "date,origin,destination,delay,distance",
+        row: flight,
+        job: "--key origin,destination --agg count sum:distance max:delay",
+    },
+    Shape {
+        name: "rows of three columns: 100,000 keys",
+        header: "key,amount,price",
+        row: |random, out| {
+            let (key, amount) = (random.below(100_000), random.below(20_001) as i64 - 10_000);
+            let (whole, cents) = (random.below(500), random.below(100));
+            writeln!(out, "k{key},{amount},{whole}.{cents:02}")
+        },
+        job: "--key key --agg count sum:amount max:price",
+    },
+];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let rows = match std::env::var("HOLDWATER_ROWS") {
@@ -24,12 +52,19 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let place = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
     let input = place.path().join("rows.csv");
-    let bytes = generate(&input, rows)?;
-    println!("{rows} rows of {:.1} bytes, {KEYS} keys\n", bytes as f64 / rows as f64);
+    for shape in &SHAPES {
+        let bytes = generate(&input, shape, rows)?;
+        println!("{}; {rows} rows of {:.1} bytes\n", shape.name, bytes as f64 / rows as f64);
+        measure(&input, shape, rows, place.path())?;
+    }
+    Ok(())
+}
+
+fn measure(input: &Path, shape: &Shape, rows: u64, place: &Path) -> Result<(), Box<dyn Error>> {
     let mut samples = [const { Vec::new() }; 6];
     for _ in 0..ROUNDS {
-        let parsed = Spent::by(rows, || parse(&input, rows))?;
-        let ran = Spent::by(rows, || run(&input, place.path()))?;
+        let parsed = Spent::by(rows, || parse(input, rows))?;
+        let ran = Spent::by(rows, || run(input, shape.job, place))?;
         let found = [parsed.wall, parsed.process, ran.wall, ran.process];
         let ratios = [ran.wall / parsed.wall, ran.process / parsed.process];
         for (sample, figure) in samples.iter_mut().zip(found.into_iter().chain(ratios)) {
@@ -43,6 +78,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         line("time of processors", [parsed, ran, process].map(shown)),
     ];
     print_table(&["ns per row", "parsing", "run", "ratio"], &table);
+    println!();
     Ok(())
 }
 
@@ -73,17 +109,31 @@ impl Spent {
     }
 }
 
-/// Writes rows that are the same each time: a key, a whole number, a price.
-fn generate(path: &Path, rows: u64) -> Result<u64, Box<dyn Error>> {
+/// Writes rows that are the same each time.
+fn generate(path: &Path, shape: &Shape, rows: u64) -> Result<u64, Box<dyn Error>> {
     let mut random = Sequence::new(1);
     let mut file = BufWriter::new(File::create(path)?);
-    writeln!(file, "key,amount,price")?;
+    writeln!(file, "{}", shape.header)?;
     for _ in 0..rows {
-        let (key, amount) = (random.below(KEYS), random.below(20_001) as i64 - 10_000);
-        let (whole, cents) = (random.below(500), random.below(100));
-        writeln!(file, "k{key},{amount},{whole}.{cents:02}")?;
+        (shape.row)(&mut random, &mut file)?;
     }
     Ok(file.into_inner()?.metadata()?.len())
+}
+
+/// Writes a flight: a day and a minute, two airports, a delay in minutes, a distance in miles.
+fn flight(random: &mut Sequence, out: &mut dyn Write) -> io::Result<()> {
+    let [month, day, hour, minute] =
+        [(12, 1), (28, 1), (24, 0), (60, 0)].map(|(below, from)| random.below(below) + from);
+    let mut airport = || {
+        let number = random.below(316);
+        [100, 10, 1].map(|place| char::from(b'A' + u8::try_from(number / place % 10).unwrap_or(0)))
+    };
+    let [[a, b, c], [d, e, f]] = [airport(), airport()];
+    let (delay, distance) = (random.below(180) as i64 - 30, 100 + random.below(2_500));
+    writeln!(
+        out,
+        "2001-{month:02}-{day:02}T{hour:02}:{minute:02},{a}{b}{c},{d}{e}{f},{delay},{distance}"
+    )
 }
 
 fn parse(input: &Path, rows: u64) -> Result<(), Box<dyn Error>> {
@@ -96,10 +146,10 @@ fn parse(input: &Path, rows: u64) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn run(input: &Path, place: &Path) -> Result<(), Box<dyn Error>> {
+fn run(input: &Path, job: &str, place: &Path) -> Result<(), Box<dyn Error>> {
     let (output, checkpoints) = (place.join("out.csv"), place.join("checkpoints"));
     let line = format!(
-        "holdwater run --input {} --key key --agg count sum:amount max:price --parallelism 2 \
+        "holdwater run --input {} {job} --parallelism 2 \
          --checkpoints {} --checkpoint-every 1s --output {} --progress never",
         input.display(),
         checkpoints.display(),
