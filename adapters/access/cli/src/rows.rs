@@ -83,6 +83,7 @@ impl Types {
             value: TypeSchema::Stored(self.value.clone()),
             encoding: self.encoding,
             stamped: self.expiry.map(Stamped::unread),
+            in_place: false,
             types: holdwater::state::Types::UNKNOWN,
         })
     }

@@ -1,7 +1,9 @@
 //! How a value lies in its row: in place, or shared with the snapshots that hold it.
 
 use alloc::sync::Arc;
+use core::mem::needs_drop;
 
+use holdwater::codec::Encoding;
 use holdwater::schema::Data;
 
 use crate::row::{Touch, owned_bytes};
@@ -14,6 +16,9 @@ pub trait Cell: Clone + Send + Sync + 'static {
     /// Whether an edit can make it take more memory.
     const GROWS: bool;
 
+    /// Whether it lies elsewhere than in its row.
+    const BEHIND: bool;
+
     fn new(value: Self::Value, touch: &mut Touch) -> Self;
 
     fn get(&self) -> &Self::Value;
@@ -22,20 +27,24 @@ pub trait Cell: Clone + Send + Sync + 'static {
     fn edit<R>(&mut self, touch: &mut Touch, edit: impl FnOnce(&mut Self::Value) -> R) -> R;
 
     /// Returns how many bytes it owns outside of its row.
-    fn bytes(&self) -> usize;
+    fn bytes(&self, encoding: Encoding) -> usize;
 }
 
-/// A value in place: one that owns nothing, so that copying a segment copies bytes.
+/// A value in place: one that owns nothing, so that copying a segment copies bytes; or one that
+/// seldom does, so that there is seldom anything else to copy.
 #[derive(Clone, Debug)]
 pub(crate) struct Inline<V>(V);
 
 impl<V: Data> Cell for Inline<V> {
     type Value = V;
 
-    const GROWS: bool = false;
+    const GROWS: bool = needs_drop::<V>();
+
+    const BEHIND: bool = false;
 
     #[inline]
-    fn new(value: V, _: &mut Touch) -> Self {
+    fn new(value: V, touch: &mut Touch) -> Self {
+        touch.meter.owned += owned_bytes(&value, touch.encoding).cast_signed();
         Self(value)
     }
 
@@ -45,13 +54,17 @@ impl<V: Data> Cell for Inline<V> {
     }
 
     #[inline]
-    fn edit<R>(&mut self, _: &mut Touch, edit: impl FnOnce(&mut V) -> R) -> R {
-        edit(&mut self.0)
+    fn edit<R>(&mut self, touch: &mut Touch, edit: impl FnOnce(&mut V) -> R) -> R {
+        let before = owned_bytes(&self.0, touch.encoding);
+        let result = edit(&mut self.0);
+        let after = owned_bytes(&self.0, touch.encoding);
+        touch.meter.owned += after.cast_signed() - before.cast_signed();
+        result
     }
 
     #[inline]
-    fn bytes(&self) -> usize {
-        0
+    fn bytes(&self, encoding: Encoding) -> usize {
+        owned_bytes(&self.0, encoding)
     }
 }
 
@@ -77,6 +90,8 @@ impl<V: Data> Cell for Shared<V> {
 
     const GROWS: bool = true;
 
+    const BEHIND: bool = true;
+
     fn new(value: V, touch: &mut Touch) -> Self {
         let bytes = measure(&value, touch);
         touch.meter.owned += bytes.cast_signed();
@@ -99,7 +114,7 @@ impl<V: Data> Cell for Shared<V> {
         result
     }
 
-    fn bytes(&self) -> usize {
+    fn bytes(&self, _: Encoding) -> usize {
         self.0.bytes
     }
 }

@@ -76,7 +76,7 @@ impl<I: Index> Fields<I> {
         let owned_before = touch.meter.owned;
         let gone = self.index.remove(view, touch);
         if let Some(gone) = &gone {
-            let bytes = owned_bytes(&gone.field, touch.encoding) + gone.cell.bytes();
+            let bytes = owned_bytes(&gone.field, touch.encoding) + gone.cell.bytes(touch.encoding);
             touch.meter.owned -= bytes.cast_signed();
             self.length -= 1;
         }

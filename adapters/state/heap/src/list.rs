@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::ops::ControlFlow;
 
-use holdwater::codec::{EncodeError, Reader};
+use holdwater::codec::{EncodeError, Encoding, Reader};
 use holdwater::error::{Fault, Malformed};
 use holdwater::key::{At, Key, KeyGroup, KeyGroups};
 use holdwater::schema::Data;
@@ -225,7 +225,7 @@ impl<K: Key, V: Data> Payload<K> for Items<V> {
     /// The rank behind those that are still to be looked at; without it all are.
     type Position = Option<u64>;
 
-    fn bytes(&self) -> usize {
+    fn bytes(&self, _: Encoding) -> usize {
         self.bytes()
     }
 

@@ -52,11 +52,14 @@ pub(crate) trait Payload<K: Key>: Clone + Send + Sync + 'static {
     /// Whether an edit can make the row take more memory.
     const GROWS: bool;
 
+    /// Whether each access reads more than the row itself.
+    const BEHIND: bool = true;
+
     /// A place among its values; by default the first.
     type Position: Default + Send + Sync;
 
     /// Returns how many bytes it owns outside of the row.
-    fn bytes(&self) -> usize;
+    fn bytes(&self, encoding: Encoding) -> usize;
 
     /// Writes the row: all of it, or what changed since the version `base`; with a judge no more
     /// than what lives.

@@ -83,8 +83,9 @@ impl<K: Key, P: Payload<K>> Table<K, P> {
         let rows = &rows[..places.len().min(PLACES_MAX)];
         let rows = || rows.iter().flatten().filter_map(|(segment, row)| segment.get_bucket(*row));
         black_box(rows().fold(0, |sum, row| row.changed.wrapping_add(sum)));
-        if P::GROWS {
-            black_box(rows().fold(0, |sum, row| row.payload.bytes().wrapping_add(sum)));
+        if P::BEHIND {
+            let bytes = |row: &Row<K, P>| row.payload.bytes(self.encoding);
+            black_box(rows().fold(0, |sum, row| bytes(row).wrapping_add(sum)));
         }
     }
 
@@ -180,7 +181,7 @@ impl<K: Key, P: Payload<K>> Table<K, P> {
         let mut meter = Meter::default();
         let row = group.remove(at, number, self.encoding, &mut meter.table)?;
         let key_bytes = crate::row::owned_bytes(&row.key, self.encoding);
-        meter.owned -= (row.payload.bytes() + key_bytes).cast_signed();
+        meter.owned -= (row.payload.bytes(self.encoding) + key_bytes).cast_signed();
         // Of a row that no base has, nothing needs to be said.
         if self.versions.newest_base().is_some_and(|newest| row.born <= newest) {
             let grown = group.removed.push(self.versions.now(), row.key);

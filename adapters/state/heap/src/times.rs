@@ -69,7 +69,7 @@ impl<K: Key> Payload<K> for Times {
 
     type Position = ();
 
-    fn bytes(&self) -> usize {
+    fn bytes(&self, _: Encoding) -> usize {
         match self {
             Self::One(_) => 0,
             Self::Many(many) => size_of::<Many>() + many.bytes(),

@@ -3,7 +3,7 @@
 use core::mem::needs_drop;
 use core::ops::ControlFlow;
 
-use holdwater::codec::{EncodeError, Reader};
+use holdwater::codec::{EncodeError, Encoding, Reader};
 use holdwater::error::{Fault, Malformed};
 use holdwater::key::{At, Key, KeyGroup, KeyGroups};
 use holdwater::schema::Data;
@@ -29,7 +29,7 @@ pub struct HeapValue<K, V> {
 
 #[derive(Debug)]
 enum Rows<K, V> {
-    /// Of values that own no memory.
+    /// Of values that own no memory, or seldom do.
     Inline(Table<K, One<Inline<V>>>),
     /// Of values that do.
     Shared(Table<K, One<Shared<V>>>),
@@ -42,11 +42,13 @@ struct One<C>(C);
 impl<K: Key, C: Cell> Payload<K> for One<C> {
     const GROWS: bool = C::GROWS;
 
+    const BEHIND: bool = C::BEHIND;
+
     type Position = ();
 
     #[inline]
-    fn bytes(&self) -> usize {
-        self.0.bytes()
+    fn bytes(&self, encoding: Encoding) -> usize {
+        self.0.bytes(encoding)
     }
 
     #[inline]
@@ -90,7 +92,7 @@ impl<K: Key, C: Cell> Payload<K> for One<C> {
 
 impl<K: Key, V: Data> HeapValue<K, V> {
     pub(crate) fn new(groups: KeyGroups, description: Description, share: Share) -> Self {
-        let rows = if needs_drop::<V>() {
+        let rows = if needs_drop::<V>() && !description.in_place {
             Rows::Shared(Table::new(groups, &description, share))
         } else {
             Rows::Inline(Table::new(groups, &description, share))

@@ -233,14 +233,16 @@ fn read_value<K: Key, V: holdwater::schema::Data + PartialEq + Debug, T: Ord + D
     model
 }
 
-struct Texts;
+/// Texts behind handles, or in place.
+struct Texts<const IN_PLACE: bool>;
 
-impl Subject for Texts {
+impl<const IN_PLACE: bool> Subject for Texts<IN_PLACE> {
     type State = HeapValue<String, String>;
     type Model = BTreeMap<String, String>;
 
     fn open() -> Self::State {
-        Heap::new(groups()).value(Descriptor::new("texts")).unwrap()
+        let texts = Descriptor::new("texts");
+        Heap::new(groups()).value(if IN_PLACE { texts.in_place() } else { texts }).unwrap()
     }
 
     fn write(state: &mut Self::State, model: &mut Self::Model, key: u32, how: u8) {
@@ -646,7 +648,8 @@ macro_rules! follows_its_model {
 
 follows_its_model! {
     values_in_place_follow_their_model: Numbers;
-    values_that_own_memory_follow_their_model: Texts;
+    values_that_own_memory_follow_their_model: Texts<false>;
+    values_that_own_memory_in_place_follow_their_model: Texts<true>;
     values_of_windows_follow_their_model: Windows;
     lists_follow_their_model: Lists;
     maps_follow_their_model: Maps;

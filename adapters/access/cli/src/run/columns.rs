@@ -155,8 +155,12 @@ impl<B: Backend, K: Key> Column<B, K> {
             (Spec::Count, _) => Self::Count(Values::open(backend, described(&name, key), ttl)?),
             (Spec::Sum(_), _) => Self::Sum(Values::open(backend, described(&name, key), ttl)?),
             (Spec::Mean(_), _) => Self::Mean(Values::open(backend, described(&name, key), ttl)?),
-            (Spec::Min(_), _) => Self::Min(Values::open(backend, described(&name, key), ttl)?),
-            (Spec::Max(_), _) => Self::Max(Values::open(backend, described(&name, key), ttl)?),
+            (Spec::Min(_), _) => {
+                Self::Min(Values::open(backend, described(&name, key).in_place(), ttl)?)
+            }
+            (Spec::Max(_), _) => {
+                Self::Max(Values::open(backend, described(&name, key).in_place(), ttl)?)
+            }
             (Spec::Distinct(_), _) => {
                 Self::Distinct(Sets::open(backend, described(&name, key), ttl)?)
             }

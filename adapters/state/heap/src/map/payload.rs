@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::ops::ControlFlow;
 
-use holdwater::codec::EncodeError;
+use holdwater::codec::{EncodeError, Encoding};
 use holdwater::key::{At, Key};
 use holdwater::state::{Judge, OutputFailed, RowWriter};
 
@@ -19,7 +19,7 @@ impl<K: Key, I: Index> Payload<K> for Fields<I> {
 
     type Position = I::Position;
 
-    fn bytes(&self) -> usize {
+    fn bytes(&self, _: Encoding) -> usize {
         self.bytes()
     }
 
