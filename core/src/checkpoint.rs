@@ -34,7 +34,7 @@ pub use cleanup::{Cleanup, CleanupCommand, Inventory};
 pub use coordinator::{Config, Coordinator, Recovered, Refused};
 pub use job::{Job, OperatorShape};
 pub use lineage::{Lineage, Living};
-pub use load::{FileDamage, LoadFailure, RestorePolicy, Restored, SkippedGroup, load};
+pub use load::{FileDamage, LoadFailure, Reading, RestorePolicy, Restored, SkippedGroup, load};
 pub use perform::Performer;
 pub use publish::Halt;
 pub use recovery::Recovery;

@@ -37,6 +37,12 @@ impl Lineage {
         self.origins.is_empty()
     }
 
+    /// Returns whether an epoch was started from that checkpoint, here or in another directory.
+    pub(super) fn began_with(&self, id: CheckpointId, job: u128) -> bool {
+        let elsewhere = Origin::Imported { job, id };
+        self.origins.values().any(|origin| *origin == Origin::Restored(id) || *origin == elsewhere)
+    }
+
     /// Follows the newest epoch to where its lineage began.
     pub fn living(&self) -> Living {
         let mut living = Living::default();

@@ -3,16 +3,15 @@
 mod adopt;
 mod failure;
 mod fits;
+mod restored;
 
 pub use self::failure::{FileDamage, LoadFailure};
+pub use self::restored::{Reading, RestorePolicy, Restored, SkippedGroup};
 
 use alloc::collections::btree_map::Entry;
 use alloc::collections::{BTreeMap, BTreeSet};
-use alloc::string::{String, ToString};
-use alloc::vec::Vec;
+use alloc::string::ToString;
 use core::fmt;
-
-use serde::{Deserialize, Serialize};
 
 use self::adopt::adopt;
 use self::fits::Fits;
@@ -25,68 +24,6 @@ use crate::rescale;
 use crate::snapshot::{PartError, Passage, Restamp, Snapshot};
 use crate::state::{Division, LoadError, State, States, Visitor};
 use crate::storage::{Failure, ObjectId, Storage, StoredObject};
-
-/// What is done about damage in a checkpoint.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum RestorePolicy {
-    /// The job fails.
-    Fail,
-    /// The newest intact checkpoint before it is restored; somebody is told.
-    PreviousCheckpoint,
-    /// What is intact is restored, and damaged key groups are left out; somebody is told of each.
-    /// Their keys begin anew: for jobs that would rather lose a part than stand still.
-    SkipGroup,
-}
-
-/// What was loaded into states.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
-pub struct Restored {
-    /// How many keys the states hold.
-    pub rows: u64,
-    /// What was left out, by [`RestorePolicy::SkipGroup`].
-    pub skipped: Vec<SkippedGroup>,
-    /// The next checkpoint must be full: groups were left out, or keys assigned to groups anew.
-    pub full: bool,
-}
-
-impl Restored {
-    /// Adds what another task of the operator loaded.
-    pub fn add(&mut self, other: Self) {
-        let Self { rows, skipped, full } = other;
-        self.rows += rows;
-        self.full |= full;
-        for group in skipped {
-            // Tasks that assign keys anew read the same groups.
-            if !self.skipped.contains(&group) {
-                self.skipped.push(group);
-            }
-        }
-    }
-}
-
-/// A key group of a state, or what a task had of it, that is damaged in the checkpoint and empty in
-/// the job.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub struct SkippedGroup {
-    /// The operator.
-    pub operator: String,
-    /// The state.
-    pub state: String,
-    /// The key group; of operator state the task.
-    pub group: u16,
-    /// Whether the state belongs to keys.
-    pub is_keyed: bool,
-    /// What is damaged.
-    pub damage: FileDamage,
-}
-
-impl fmt::Display for SkippedGroup {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { operator, state, group, is_keyed, damage } = self;
-        let whose = if *is_keyed { "key group" } else { "what was of task" };
-        write!(f, "state {state} of operator {operator} lost {whose} {group}: {damage}")
-    }
-}
 
 /// Loads the rows of `groups` into all `states` of an operator, which are empty.
 ///
@@ -103,7 +40,7 @@ impl fmt::Display for SkippedGroup {
 /// Of the files that the next checkpoint may name again, those that fall to this task are then read
 /// whole: damage in what nobody needs today would be handed on, and found when it is too late.
 /// A store that takes parts as they lie ([`State::adopt`]) reads their files whole later, before it
-/// saves.
+/// saves, unless `reading` says to do so now.
 /// Memory beside the states is bounded by the files, whatever is in them
 /// ([`RestoreBudget`](crate::page::RestoreBudget)). After an error the states may hold part of the
 /// checkpoint: drop or clear them.
@@ -112,7 +49,7 @@ pub fn load<B: Storage + Clone, S: States>(
     operator: &str,
     groups: KeyGroups,
     storage: &B,
-    policy: RestorePolicy,
+    reading: impl Into<Reading>,
     states: &mut S,
 ) -> Result<Restored, LoadFailure<B::Error, S::Error>>
 where
@@ -130,8 +67,9 @@ where
     let snapshots = Snapshots { manifest, operator, storage, opened, adopted };
     let restored = Restored { full: fits.regroup, ..Restored::default() };
     let division = Division::new(entry.parallelism);
+    let reading = reading.into();
     let mut loader =
-        Loader { operator: entry, groups, fits, snapshots, policy, division, restored };
+        Loader { operator: entry, groups, fits, snapshots, reading, division, restored };
     states.each(&mut loader)?;
     loader.verify_files()?;
     Ok(loader.restored)
@@ -142,7 +80,7 @@ struct Loader<'m, B: Storage> {
     groups: KeyGroups,
     fits: Fits,
     snapshots: Snapshots<'m, B>,
-    policy: RestorePolicy,
+    reading: Reading,
     division: Division,
     restored: Restored,
 }
@@ -203,7 +141,8 @@ impl<B: Storage + Clone> Loader<'_, B> {
             let own = state.description().expiry();
             let mut restamp = Restamp::of(entry.schema.expiry, entry.moment, own);
             // A store may read rows where they lie if they are as it writes them itself.
-            let adopts = same && !regroup && restamp.is_none() && is_keyed(state);
+            let whole = self.reading.whole || regroup || restamp.is_some();
+            let adopts = same && !whole && is_keyed(state);
             let mut parts = chain.parts.iter();
             let mut load = |part| {
                 let passage = Passage { regroup, restamp: restamp.as_mut() };
@@ -211,7 +150,7 @@ impl<B: Storage + Clone> Loader<'_, B> {
             };
             match parts.try_for_each(&mut load) {
                 Ok(()) => {}
-                Err(LoadFailure::Damaged(damage)) if self.policy == RestorePolicy::SkipGroup => {
+                Err(LoadFailure::Damaged(damage)) if self.skips() => {
                     damaged.insert(chain.group, damage);
                 }
                 Err(failure) => return Err(failure),
@@ -222,6 +161,10 @@ impl<B: Storage + Clone> Loader<'_, B> {
 }
 
 impl<B: Storage + Clone> Loader<'_, B> {
+    fn skips(&self) -> bool {
+        self.reading.policy == RestorePolicy::SkipGroup
+    }
+
     /// Reads the files of the operator whole that fall to this task: file i to the one that owns
     /// key group i, and so on round the groups.
     fn verify_files<E>(&mut self) -> Result<(), LoadFailure<B::Error, E>> {
@@ -237,7 +180,7 @@ impl<B: Storage + Clone> Loader<'_, B> {
                 continue;
             }
             match self.snapshots.verify(file) {
-                Err(LoadFailure::Damaged(_)) if self.policy == RestorePolicy::SkipGroup => {
+                Err(LoadFailure::Damaged(_)) if self.skips() => {
                     self.restored.full = true;
                 }
                 verified => verified?,

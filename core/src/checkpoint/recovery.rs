@@ -95,6 +95,13 @@ impl Recovery {
         self.epoch
     }
 
+    /// Returns whether an epoch before this one began with the checkpoint that is offered, and has
+    /// come to nothing: it had better be read whole ([`Reading`](super::Reading)).
+    pub fn is_retried(&self) -> bool {
+        let offered = self.offered.as_ref();
+        offered.is_some_and(|manifest| self.lineage.began_with(manifest.id, manifest.job))
+    }
+
     /// Returns what to do next; `None` until the next input.
     pub fn poll(&mut self) -> Option<RecoveryCommand> {
         if let Some(command) = self.commands.pop_front() {

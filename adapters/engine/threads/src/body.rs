@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use holdwater::barrier::Barrier;
-use holdwater::checkpoint::{RestorePolicy, Restored};
+use holdwater::checkpoint::{Reading, Restored};
 use holdwater::manifest::Manifest;
 use holdwater::snapshot::freeze;
 use holdwater::state::{Cut, States};
@@ -34,8 +34,8 @@ pub struct Restore<B> {
     pub operator: String,
     /// Where its files are.
     pub storage: B,
-    /// What is done about damage.
-    pub policy: RestorePolicy,
+    /// How they are read.
+    pub reading: Reading,
 }
 
 impl<O: Operator> Body<O> {
@@ -48,9 +48,9 @@ impl<O: Operator> Body<O> {
         let failed = |error| LoadFailed::Failed(failed(subtask, error));
         let mut operator = make(subtask).map_err(failed)?;
         let mut loaded = Restored::default();
-        if let Some(Restore { manifest, operator: name, storage, policy }) = restore {
+        if let Some(Restore { manifest, operator: name, storage, reading }) = restore {
             let (groups, states) = (subtask.groups, operator.states());
-            loaded = load_states(&manifest, &name, groups, &storage, policy, states)?;
+            loaded = load_states(&manifest, &name, groups, &storage, reading, states)?;
         }
         Ok((Self { subtask, operator, clock: Clock::default() }, loaded))
     }

@@ -40,6 +40,8 @@ pub struct Begin<B> {
     pub key_groups: u16,
     /// What is restored, and where its files are.
     pub from: Option<(Arc<Manifest>, B)>,
+    /// An epoch before this one began with the same, and came to nothing: files are read whole.
+    pub is_retried: bool,
 }
 
 impl<B> fmt::Debug for Begin<B> {

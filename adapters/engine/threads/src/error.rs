@@ -148,6 +148,14 @@ pub enum EngineError {
         /// Why.
         error: Box<dyn Error + Send + Sync>,
     },
+    /// What a subtask reads its state from is damaged, which was found in use. Start the job again:
+    /// what it began with is read whole then, and the newest intact checkpoint before it restored.
+    StateDamaged {
+        /// The number of the subtask.
+        subtask: u16,
+        /// What is damaged.
+        error: Box<dyn Error + Send + Sync>,
+    },
     /// A store could not drop what it holds.
     Store {
         /// Why.
@@ -172,6 +180,7 @@ impl EngineError {
             | Self::Panicked { .. }
             | Self::Sink { .. }
             | Self::Source { .. }
+            | Self::StateDamaged { .. }
             | Self::Unread { .. } => true,
             // A rival that took over is not to be fought.
             Self::Halted { halt, .. } => matches!(halt, Halt::Task(_) | Halt::Unknown(_)),
@@ -233,6 +242,11 @@ impl fmt::Display for EngineError {
             Self::Panicked { thread, message } => write!(f, "{thread} panicked: {message}"),
             Self::Recovery { recovery, error } => with_cause(f, recovery, error.as_deref()),
             Self::Sink { error } => error.fmt(f),
+            Self::StateDamaged { subtask, error } => write!(
+                f,
+                "the state of subtask {subtask} is damaged: {error}; start the job again, which \
+                 then goes on from the newest intact checkpoint"
+            ),
             Self::Store { error } => error.fmt(f),
             Self::Source { name, error } => write!(f, "input {name}: {error}"),
             Self::Unread { file, error } => write!(f, "cannot read {file}: {error}"),
@@ -247,6 +261,7 @@ impl Error for EngineError {
             | Self::NotLoaded { error, .. }
             | Self::Sink { error }
             | Self::Source { error, .. }
+            | Self::StateDamaged { error, .. }
             | Self::Store { error }
             | Self::Unread { error, .. } => Some(&**error),
             Self::Halted { error, .. } | Self::Recovery { error, .. } => {

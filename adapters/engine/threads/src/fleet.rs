@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::thread::{Scope, ScopedJoinHandle};
 
 use crossbeam_channel::{Sender, bounded, unbounded};
-use holdwater::checkpoint::{Restored, TaskId};
+use holdwater::checkpoint::{Reading, Restored, TaskId};
 use holdwater::key::KeyGroups;
 use holdwater::manifest::Manifest;
 use holdwater::storage::Storage;
@@ -42,14 +42,14 @@ impl<'scope, R: Send + 'static, T: Send + 'static> Crew<'scope, R, T> {
         F: Fn(Subtask) -> Result<O, O::Error> + Sync,
         B: Storage + Clone + Send + Sync,
     {
-        let Begin { epoch, key_groups, from } = begin;
+        let Begin { epoch, key_groups, from, is_retried } = begin;
         let (signals, heard) = unbounded();
         let sources = (0..plan.inputs).map(|_| Vec::new()).collect();
         let (results, notices) = (Vec::new(), Vec::new());
         let mut fleet = Fleet { epoch, key_groups, sources, results, notices, signals, heard };
         let mut threads = Vec::new();
         for index in 0..plan.options.parallelism {
-            let subtask = subtask::<B, O>(&mut fleet, plan, index, from.as_ref());
+            let subtask = subtask::<B, O>(&mut fleet, plan, index, (from.as_ref(), is_retried));
             let signals = fleet.signals.clone();
             threads.push(scope.spawn(move || {
                 let name = subtask.name.clone();
@@ -94,7 +94,7 @@ fn subtask<B: Clone, O: Operator>(
     fleet: &mut Fleet<Channels<O::Batch>, O::Output>,
     plan: &Plan<B>,
     index: u16,
-    from: Option<&(Arc<Manifest>, B)>,
+    (from, whole): (Option<&(Arc<Manifest>, B)>, bool),
 ) -> SubtaskThread<O, B> {
     let capacity = plan.options.channel_batches.get();
     let subtasks = plan.options.parallelism;
@@ -130,7 +130,7 @@ fn subtask<B: Clone, O: Operator>(
                 manifest: Arc::clone(manifest),
                 operator: operator(),
                 storage: storage.clone(),
-                policy: checkpoints.policy,
+                reading: Reading { policy: checkpoints.policy, whole },
             }
         }),
         signals: fleet.signals.clone(),

@@ -122,10 +122,10 @@ impl<B: Storage + Clone + Send + Sync> Plan<B> {
             None => None,
             Some(checkpoints) => {
                 let mut performer = Performer::new(checkpoints.storage.clone());
-                let restore = |epoch, manifest: Manifest, storage: &B| {
+                let restore = |(epoch, is_retried), manifest: Manifest, storage: &B| {
                     let key_groups = self.fit(&manifest).map_err(LoadFailed::Failed)?;
                     let from = Some((Arc::new(manifest), storage.clone()));
-                    restored = Some(start(Begin { epoch, key_groups, from })?);
+                    restored = Some(start(Begin { epoch, key_groups, from, is_retried })?);
                     Ok(())
                 };
                 let recovered = recover(checkpoints, &mut performer, observer, restore)?;
@@ -136,7 +136,8 @@ impl<B: Storage + Clone + Send + Sync> Plan<B> {
             Some(restored) => restored,
             None => {
                 let epoch = checkpoints.as_ref().map_or(0, |(_, recovered)| recovered.epoch);
-                match start(Begin { epoch, key_groups: self.key_groups()?, from: None }) {
+                let key_groups = self.key_groups()?;
+                match start(Begin { epoch, key_groups, from: None, is_retried: false }) {
                     Ok(begun) => begun,
                     Err(LoadFailed::Failed(error)) => return Err(error),
                     Err(LoadFailed::Damaged(_)) => panic!("nothing was loaded"),

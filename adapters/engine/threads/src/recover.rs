@@ -11,13 +11,14 @@ use crate::observer::{Event, Observer};
 use crate::options::{Checkpoints, Start};
 use crate::restore::LoadFailed;
 
-/// Finds what to go on from and has it restored by `restore`, which is given the epoch, the
-/// checkpoint, and the storage that its files are in.
+/// Finds what to go on from and has it restored by `restore`, which is given the epoch and whether
+/// one before it came to nothing with the same checkpoint, the checkpoint, and the storage that its
+/// files are in.
 pub(crate) fn recover<B: Storage>(
     checkpoints: &Checkpoints<B>,
     performer: &mut Performer<B>,
     observer: &mut dyn Observer,
-    mut restore: impl FnMut(u64, Manifest, &B) -> Result<(), LoadFailed>,
+    mut restore: impl FnMut((u64, bool), Manifest, &B) -> Result<(), LoadFailed>,
 ) -> Result<Recovered, EngineError> {
     let mut recovery = Recovery::new(checkpoints.job, start(checkpoints));
     let mut error = None;
@@ -38,7 +39,8 @@ pub(crate) fn recover<B: Storage>(
                     return Err(other_job(*manifest));
                 }
                 let storage = checkpoints.storage_of(&manifest);
-                match restore(recovery.epoch(), *manifest, storage) {
+                let epoch = (recovery.epoch(), recovery.is_retried());
+                match restore(epoch, *manifest, storage) {
                     Ok(()) => recovery.restored(),
                     Err(LoadFailed::Damaged(damage)) => recovery.damaged(damage.to_string()),
                     Err(LoadFailed::Failed(error)) => return Err(error),

@@ -3,7 +3,7 @@
 
 use std::error::Error;
 
-use holdwater::checkpoint::{FileDamage, LoadFailure, RestorePolicy, Restored, load};
+use holdwater::checkpoint::{FileDamage, LoadFailure, Reading, Restored, load};
 use holdwater::error::StateError;
 use holdwater::key::KeyGroups;
 use holdwater::manifest::Manifest;
@@ -29,10 +29,10 @@ pub fn load_states<B: Storage + Clone, S: States>(
     operator: &str,
     groups: KeyGroups,
     storage: &B,
-    policy: RestorePolicy,
+    reading: impl Into<Reading>,
     states: &mut S,
 ) -> Result<Restored, LoadFailed> {
-    load(manifest, operator, groups, storage, policy, states).map_err(|failure| {
+    load(manifest, operator, groups, storage, reading, states).map_err(|failure| {
         let id = manifest.id;
         LoadFailed::Failed(match failure {
             LoadFailure::Damaged(damage) => return LoadFailed::Damaged(damage),

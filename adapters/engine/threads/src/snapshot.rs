@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
 use holdwater::barrier::Barrier;
-use holdwater::checkpoint::{Report, Target, TaskId, save};
-use holdwater::error::StateError;
+use holdwater::checkpoint::{Report, SaveFailure, Target, TaskId, save};
+use holdwater::error::{ErrorKind, StateError};
 use holdwater::snapshot::FrozenStates;
 use holdwater::storage::Storage;
 
+use crate::error::EngineError;
 use crate::message::Signal;
 
 /// What is to be written for one checkpoint: what a subtask has frozen.
@@ -95,20 +96,25 @@ impl<B: Storage> SnapshotWriter<B> {
                 let pause = if self.sync { work.since.elapsed() } else { work.pause };
                 Signal::Done(self.task, id, report, pause)
             }
+            // The next checkpoint would fail as well, and what is read until then may be wrong.
+            Err(SaveFailure::State(error)) if error.kind() == ErrorKind::Corrupt => {
+                let (subtask, error) = (self.task.index, Box::new(error));
+                Signal::Failed(EngineError::StateDamaged { subtask, error })
+            }
             // Nobody waits for a checkpoint that was given up.
             Err(_) if self.abandoned.contains(id.checkpoint) => return,
-            Err(why) => Signal::Declined(self.task, id, why),
+            Err(why) => Signal::Declined(self.task, id, why.to_string()),
         };
         (self.tell)(signal);
     }
 
     /// Returns what was saved, or says why nothing was.
-    fn save<E: StateError>(&mut self, work: &Work<E>) -> Result<Report, String> {
+    fn save<E: StateError>(&mut self, work: &Work<E>) -> Result<Report, SaveFailure<B::Error, E>> {
         let Work { barrier, frozen, .. } = work;
         let (job, operator) = (self.job, self.operator.as_str());
         let target = Target { job, operator, barrier, part: u32::from(self.task.index) };
         let (abandoned, checkpoint) = (&self.abandoned, barrier.id.checkpoint);
         let wanted = || !abandoned.contains(checkpoint);
-        save(&mut self.storage, target, frozen, &wanted).map_err(|failure| failure.to_string())
+        save(&mut self.storage, target, frozen, &wanted)
     }
 }

@@ -184,6 +184,8 @@ pub(super) struct Recovering {
     pub(super) disk: Disk,
     pub(super) outcome: Result<Recovered, RecoveryError>,
     pub(super) offered: Vec<CheckpointId>,
+    /// Those of them that an epoch has begun with before.
+    pub(super) retried: Vec<CheckpointId>,
     pub(super) warnings: Vec<Warning>,
 }
 
@@ -196,7 +198,8 @@ pub(super) fn recover(disk: Disk, start: Start) -> Recovering {
 pub(super) fn recover_steps(disk: Disk, start: Start, limit: usize) -> Result<Recovering, Disk> {
     let mut recovery = Recovery::new(JOB, start);
     let mut performer = Performer::new(disk);
-    let (mut offered, mut warnings, mut steps) = (Vec::new(), Vec::new(), 0);
+    let (mut offered, mut retried, mut warnings) = (Vec::new(), Vec::new(), Vec::new());
+    let mut steps = 0;
     let outcome = loop {
         match recovery.poll() {
             Some(RecoveryCommand::Storage(request)) => {
@@ -208,6 +211,7 @@ pub(super) fn recover_steps(disk: Disk, start: Start, limit: usize) -> Result<Re
             }
             Some(RecoveryCommand::Restore(manifest)) => {
                 offered.push(manifest.id);
+                retried.extend(recovery.is_retried().then_some(manifest.id));
                 match damage(performer.storage(), &manifest) {
                     None => recovery.restored(),
                     Some(reason) => recovery.damaged(reason),
@@ -220,7 +224,7 @@ pub(super) fn recover_steps(disk: Disk, start: Start, limit: usize) -> Result<Re
         }
     };
     assert!(recovery.poll().is_none());
-    Ok(Recovering { disk: performer.storage().clone(), outcome, offered, warnings })
+    Ok(Recovering { disk: performer.storage().clone(), outcome, offered, retried, warnings })
 }
 
 pub(super) fn damage(disk: &mut Disk, manifest: &Manifest) -> Option<String> {

@@ -85,6 +85,24 @@ fn a_checkpoint_whose_name_was_not_synced_stays_once_it_is_gone_on_from() {
 }
 
 #[test]
+fn a_checkpoint_is_retried_until_one_that_stands_on_it_is_complete() {
+    let first = recover(run(Disk::default(), Start::Resume, 1), Start::Resume);
+    assert_eq!((&first.offered[..], &first.retried[..]), (&[id(1, 1)][..], &[][..]));
+    let second = recover(first.disk, Start::Resume);
+    assert_eq!(second.retried, [id(1, 1)]);
+    // An epoch that completes one has come to something.
+    let third = recover(run(second.disk, Start::Resume, 1), Start::Resume);
+    assert_eq!((&third.offered[..], &third.retried[..]), (&[id(2, 4)][..], &[][..]));
+
+    let mut elsewhere = run(Disk::default(), Start::Resume, 1);
+    let imported = Manifest { files: Vec::new(), ..read_manifest(&mut elsewhere, id(1, 1)) };
+    let import = || Start::Import(Box::new(imported.clone()));
+    let first = recover(Disk::default(), import());
+    assert_eq!(first.retried, []);
+    assert_eq!(recover(first.disk, import()).retried, [id(1, 1)]);
+}
+
+#[test]
 fn a_damaged_manifest_falls_back_to_the_next_older_one_and_says_so() {
     let mut disk = run(Disk::default(), Start::Resume, 5);
     disk.rot(id(5, 1).manifest());
