@@ -30,6 +30,8 @@ pub enum Failure {
     Busy(String),
     /// Stored bytes are not what was written. Exit code 3.
     Corrupt(String),
+    /// The same of bytes that state is read from while it is used. Exit code 3.
+    Damaged(String),
     /// The checkpoints are those of another job. Exit code 3.
     Foreign(String),
     /// The input is not the one that the checkpoint was taken from. Exit code 3.
@@ -49,7 +51,11 @@ impl Failure {
         match self {
             Self::Usage(_) => 2,
             Self::Data(_) | Self::Io { .. } | Self::Resource(_) | Self::Busy(_) => 1,
-            Self::Corrupt(_) | Self::Foreign(_) | Self::Changed(_) | Self::Newer(_) => 3,
+            Self::Corrupt(_)
+            | Self::Damaged(_)
+            | Self::Foreign(_)
+            | Self::Changed(_)
+            | Self::Newer(_) => 3,
         }
     }
 }
@@ -78,6 +84,7 @@ impl fmt::Display for Failure {
             | Self::Resource(text)
             | Self::Busy(text)
             | Self::Corrupt(text)
+            | Self::Damaged(text)
             | Self::Foreign(text)
             | Self::Changed(text)
             | Self::Newer(text) => write_line(text, f),

@@ -15,7 +15,7 @@ mod stop;
 mod windowed;
 
 use std::num::NonZero;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::{env, fs};
 
@@ -52,7 +52,6 @@ pub fn run(run: &Run) -> Result<u8, Failure> {
     let mut options = options(run)?;
     // A header may be waited for; until it is there, a signal ends the process as it always does.
     let inputs = open_inputs(run, &plan)?;
-    let gauges = inputs.iter().map(|input| input.source.gauge()).collect();
     let signals = Signals::catch()?;
     options.stop = signals.stop();
     options.savepoints = signals.savepoints();
@@ -64,11 +63,70 @@ pub fn run(run: &Run) -> Result<u8, Failure> {
         }
         None => (None, None),
     };
-    let mut report = Report::new(run.progress, gauges);
-    let task = Task { run, plan: &plan, inputs, checkpoints, options, report: &mut report };
-    let summary = setup.run(task).map_err(not_built)??;
+    let attempt = Attempt { run, setup: &setup, plan: &plan, checkpoints, options };
+    let (summary, report) = attempt.make(inputs)?;
     tell_counts(&summary, &report)?;
     Ok(if summary.ended == Ended::Stopped { signals.exit_code() } else { 0 })
+}
+
+/// A job that can be started more than once.
+struct Attempt<'r> {
+    run: &'r Run,
+    setup: &'r Setup,
+    plan: &'r Arc<Plan>,
+    checkpoints: Option<Checkpoints<Files>>,
+    options: Options,
+}
+
+impl Attempt<'_> {
+    /// Runs the job. Where state is found to be damaged in use, it is run once more, from the
+    /// newest intact checkpoint, if all of its inputs can be read again.
+    fn make(
+        mut self,
+        inputs: Vec<threads::Input<RowSource>>,
+    ) -> Result<(Summary, Report), Failure> {
+        let (mut report, summary) = self.start(inputs)?;
+        let summary = match summary {
+            Err(Failure::Damaged(text)) if self.may_go_on() => {
+                report.line(&format!("warning: {text}; going on from an intact checkpoint"));
+                if let Some(checkpoints) = &mut self.checkpoints
+                    && matches!(checkpoints.start, Start::Fresh)
+                {
+                    // The first start has begun the lineage.
+                    checkpoints.start = Start::Resume;
+                }
+                let again;
+                (report, again) = self.start(open_inputs(self.run, self.plan)?)?;
+                again?
+            }
+            Err(Failure::Damaged(text)) if self.checkpoints.is_some() => {
+                let what = "start the job again, which then goes on from an intact checkpoint";
+                return Err(Failure::Damaged(format!("{text}; {what}")));
+            }
+            summary => summary?,
+        };
+        Ok((summary, report))
+    }
+
+    fn start(
+        &self,
+        inputs: Vec<threads::Input<RowSource>>,
+    ) -> Result<(Report, Result<Summary, Failure>), Failure> {
+        let Self { run, setup, plan, checkpoints, options } = self;
+        let gauges = inputs.iter().map(|input| input.source.gauge()).collect();
+        let mut report = Report::new(run.progress, gauges);
+        let (checkpoints, options) = (checkpoints.clone(), options.clone());
+        let task = Task { run, plan, inputs, checkpoints, options, report: &mut report };
+        let summary = setup.run(task).map_err(not_built)?;
+        Ok((report, summary))
+    }
+
+    fn may_go_on(&self) -> bool {
+        let is_read_once = |path: &PathBuf| !path.is_file();
+        self.checkpoints.is_some()
+            && !self.options.stop.is_stopped()
+            && !self.run.input.iter().any(is_read_once)
+    }
 }
 
 /// Returns the store that holds the state. The limit is that of the job: its subtasks have one

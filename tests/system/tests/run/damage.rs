@@ -14,11 +14,14 @@ const JOB: &str = "run --input a.csv --key key --agg count sum:amount distinct:w
 
 /// Makes a place in which [`JOB`] has taken some checkpoints, and returns what its output is.
 fn done() -> (Place, Rows) {
+    done_by(JOB, &rows(1, 9_000, 200))
+}
+
+fn done_by(job: &str, input: &Rows) -> (Place, Rows) {
     let place = Place::new();
-    let input = rows(1, 9_000, 200);
-    place.run_in_parts(JOB, "a.csv", &input, 6);
+    place.run_in_parts(job, "a.csv", input, 6);
     fs::remove_file(place.path("out.csv")).unwrap();
-    let wanted = expected(&[&input], &["key"], &["count", "sum:amount", "distinct:word"]);
+    let wanted = expected(&[input], &["key"], &["count", "sum:amount", "distinct:word"]);
     (place, wanted)
 }
 
@@ -164,4 +167,42 @@ fn crc32c(bytes: &[u8]) -> u32 {
 #[test]
 fn the_checksum_is_that_of_the_format() {
     assert_eq!(crc32c(b"123456789"), 0xe306_9283);
+}
+
+/// What [`JOB`] does, by a store that reads files in place, as far as each holds all of a group;
+/// the groups are so few that each takes several blocks, some of which are not read at once.
+fn in_place() -> String {
+    let job = JOB.replace("--full-every 2", "--full-every 1");
+    format!("{job} --backend mmap --key-groups 2")
+}
+
+/// Has it done; a byte of the newest checkpoint is wrong.
+fn spoilt() -> (Place, Rows, Checkpoint) {
+    let (place, wanted) = done_by(&in_place(), &rows(1, 60_000, 20_000));
+    let [newest, _] = newest_two(&place);
+    flip(files_of(&place, "data", &newest).last().unwrap());
+    (place, wanted, newest)
+}
+
+#[test]
+fn where_files_are_read_in_place_damage_that_is_found_in_use_leads_to_an_older_checkpoint() {
+    let (place, wanted, newest) = spoilt();
+    let resumed = place.holdwater(&in_place()).succeed();
+    resumed.warned(&["checksum", "going on from an intact checkpoint"]);
+    resumed.warned(&[&newest.id, "passed over", "going on from checkpoint"]);
+    assert!(resumed.stderr.contains(&format!("resumed from checkpoint {}", newest.id)));
+    assert_eq!(resumed.stderr.matches("resumed from").count(), 2, "{}", resumed.stderr);
+    assert_same(&place.rows("out.csv"), &wanted);
+    place.holdwater(&in_place()).succeed();
+    assert_same(&place.rows("out.csv"), &wanted);
+}
+
+#[test]
+fn an_input_that_is_read_once_is_asked_for_again_where_damage_is_found_in_use() {
+    let (place, wanted, newest) = spoilt();
+    let job = in_place().replace("a.csv", "- --format csv");
+    let again = || place.holdwater(&job).finish_with(&place.read("a.csv"));
+    again().refused(3, &["checksum", "start the job again"]);
+    again().succeeded().warned(&[&newest.id, "going on from checkpoint"]);
+    assert_same(&place.rows("out.csv"), &wanted);
 }

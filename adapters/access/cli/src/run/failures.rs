@@ -66,6 +66,7 @@ pub(super) fn of_engine(error: EngineError, directory: Option<&Path>) -> Failure
             _ => Failure::Data(text),
         },
         EngineError::Damaged(_) => Failure::Corrupt(text),
+        EngineError::StateDamaged { error, .. } => Failure::Damaged(error.to_string()),
         EngineError::Misfit { misfit: Misfit::Parallelism { .. }, .. } => Failure::Usage(text),
         EngineError::OtherJob { id, .. } => foreign(&format!(
             "checkpoint {id} is of a job with another key, other SPECs or other inputs"
@@ -100,7 +101,7 @@ pub(super) fn of_state(error: &impl StateError) -> Failure {
 fn of_kind(kind: ErrorKind, error: &dyn Error) -> Failure {
     match kind {
         ErrorKind::Full => Failure::Resource(format!("{error} (--memory-limit)")),
-        ErrorKind::Corrupt => Failure::Corrupt(error.to_string()),
+        ErrorKind::Corrupt => Failure::Damaged(error.to_string()),
         ErrorKind::Mismatch => Failure::Usage(error.to_string()),
         _ => Failure::Data(error.to_string()),
     }
