@@ -177,6 +177,9 @@ pub trait Storage {
     type File;
 
     /// Creates an object under its final name; fails with [`Failure::Exists`] if there is one.
+    ///
+    /// Where an object appears as a whole, its name is taken by [`sync`](Self::sync) alone, and so
+    /// that may be what fails.
     fn create(&mut self, id: ObjectId) -> Result<Self::File, Failure<Self::Error>>;
 
     /// Appends all of `bytes`. After a failure the file is dead: drop it and never name it.
@@ -184,6 +187,7 @@ pub trait Storage {
 
     /// Makes the content and the length of the file durable, not its name, and closes it.
     ///
+    /// If it fails with [`Failure::Exists`], another object has the name, and is as it was.
     /// Never tried again: after a failure the file is dead.
     fn sync(&mut self, file: Self::File) -> Result<(), Failure<Self::Error>>;
 
@@ -237,6 +241,18 @@ pub enum Failure<E> {
     NotDone(E),
     /// Nobody knows whether the step took effect: delete nothing, look again in a new epoch.
     Unknown(E),
+}
+
+impl<E> Failure<E> {
+    /// Says the same with another account of why the medium failed.
+    pub fn map<F>(self, convert: impl FnOnce(E) -> F) -> Failure<F> {
+        match self {
+            Self::Exists(id) => Failure::Exists(id),
+            Self::Missing(id) => Failure::Missing(id),
+            Self::NotDone(error) => Failure::NotDone(convert(error)),
+            Self::Unknown(error) => Failure::Unknown(convert(error)),
+        }
+    }
 }
 
 impl<E: fmt::Display> fmt::Display for Failure<E> {

@@ -133,7 +133,10 @@ impl Recovery {
                 let progress = clean.reply(request, reply, &mut self.retention);
                 self.take_sweep(progress);
             }
-            (Step::CreateClaim, Reply::Exists) => self.epoch += 1,
+            (Step::CreateClaim | Step::SyncClaim, Reply::Exists) => {
+                self.epoch += 1;
+                self.step = Step::CreateClaim;
+            }
             (Step::ListClaims, Reply::Listed(found)) => {
                 self.epoch = found.iter().map(|id| id.epoch).max().unwrap_or(0) + 1;
                 self.step = Step::CreateClaim;

@@ -9,7 +9,7 @@ use super::job::{
 };
 use crate::checkpoint::*;
 use crate::manifest::{CheckpointId, Manifest, Origin, decode_record};
-use crate::storage::{Area, ObjectId, ObjectKind};
+use crate::storage::{Area, ObjectId, ObjectKind, Reply, Request};
 
 const CONFIG: Config = Config { retain: 2, full_every: 3 };
 
@@ -38,7 +38,7 @@ fn restored(recovering: &Recovering) -> (u64, Origin, u64) {
 fn record(disk: &mut Disk, epoch: u64) -> Origin {
     let mut performer = Performer::new(disk.clone());
     match performer.perform(&Request::Read(ObjectId::record(epoch))) {
-        crate::storage::Reply::Content(bytes) => decode_record(epoch, &bytes).unwrap(),
+        Reply::Content(bytes) => decode_record(epoch, &bytes).unwrap(),
         reply => panic!("{reply:?}"),
     }
 }
@@ -421,4 +421,23 @@ fn errors_say_what_to_do() {
     let unknown = Halt::Unknown(Request::SyncArea(Area::Manifests)).to_string();
     assert!(unknown.contains("sync the directory manifests"), "{unknown}");
     assert_eq!(ObjectId::claim(1).kind, ObjectKind::Claim);
+}
+
+#[test]
+fn a_claim_that_shows_to_be_taken_only_when_it_is_synced_makes_way_for_the_next() {
+    let mut recovery = Recovery::new(JOB, Start::Resume);
+    let mut synced = Vec::new();
+    while let Some(RecoveryCommand::Storage(request)) = recovery.poll() {
+        recovery.reply(match request {
+            Request::List(_) => Reply::Listed(Vec::new()),
+            Request::Sync(id) => {
+                synced.push(id);
+                if synced.len() < 3 { Reply::Exists } else { Reply::Done }
+            }
+            _ => Reply::Done,
+        });
+    }
+    let claims = [1, 2, 3].map(ObjectId::claim);
+    assert_eq!(synced, [claims[0], claims[1], claims[2], ObjectId::record(3)]);
+    assert_eq!(recovery.epoch(), 3);
 }
