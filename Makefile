@@ -6,7 +6,7 @@ SECONDS ?= 60
 TARGETS ?= evolving manifest snapshot walker
 KILLS ?= 1000
 
-.PHONY: help test quick tools rocksdb libclang format lint core tests docs sim smoke planted \
+.PHONY: help test quick tools objects rocksdb libclang format lint core tests docs sim smoke planted \
 	planted-table bare-metal wasm kill bench fuzz golden corpus
 .NOTPARALLEL:
 
@@ -14,7 +14,7 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # In the order in which failing is cheapest.
-test: tools format core lint docs tests smoke planted wasm bare-metal ## Run everything that a change must pass
+test: tools format core lint docs tests objects smoke planted wasm bare-metal ## Run everything that a change must pass
 
 quick: tools format lint tests ## Run what is worth running before every commit
 
@@ -24,6 +24,15 @@ rocksdb: libclang ## Check and test the store on RocksDB, and jobs that run on i
 		--features rocksdb -- -D warnings
 	$(CARGO) test -p holdwater-rocksdb -p holdwater-any --features rocksdb
 	$(CARGO) test -p holdwater-system --features rocksdb --test kill --test run backend kill
+
+# A client with TLS, which nobody compiles who does not use it. The server is one for tests.
+objects: ## Check and test checkpoints in object stores, on an S3 server on loopback
+	tests/s3/install "$${CARGO_TARGET_DIR:-target}/moto"
+	$(CARGO) clippy -p holdwater-objects -p holdwater-cli -p holdwater-system --all-targets \
+		--features holdwater-objects/cloud,holdwater-cli/objects,holdwater-system/objects \
+		-- -D warnings
+	$(CARGO) test -p holdwater-objects --features cloud
+	$(CARGO) test -p holdwater-system --features objects --test objects
 
 tools:
 	@for tool in fmt clippy; do $(CARGO) $$tool --version >/dev/null 2>&1 || { \

@@ -8,6 +8,7 @@
 //! | [`process`] | a run of the program: started, fed, signalled, killed, waited for |
 //! | [`rows`] | rows of text under named columns, read and written as CSV and JSON lines |
 //! | [`generate`] | rows that follow from a seed |
+//! | [`s3`] | an S3 server on loopback, whose requests can be made to fail |
 //! | [`windows`] | what comes out of windows, computed independently |
 //! | [`expiring`] | what comes out of windows whose content expires, computed independently |
 //! | [`expected`] | what each SPEC comes to, computed independently |
@@ -24,4 +25,5 @@ pub mod place;
 pub mod process;
 pub mod program;
 pub mod rows;
+pub mod s3;
 pub mod windows;

@@ -73,6 +73,12 @@ impl Invocation {
         self
     }
 
+    /// Sets a variable of its environment.
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
     /// Starts the command.
     pub fn start(mut self) -> Running {
         // Files, not pipes: nobody has to read along.

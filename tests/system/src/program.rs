@@ -19,25 +19,34 @@ pub fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
 }
 
-fn build() -> PathBuf {
+/// Returns the target directory of the test itself.
+pub fn target() -> PathBuf {
     // TARGET/PROFILE/deps/TEST, with the name of a platform before PROFILE where one was asked for.
+    let test = env::current_exe().unwrap();
+    let profile_directory = test.ancestors().nth(2).unwrap();
+    profile_directory
+        .ancestors()
+        .find(|directory| directory.join("CACHEDIR.TAG").exists())
+        .unwrap_or_else(|| profile_directory.parent().unwrap())
+        .to_owned()
+}
+
+fn build() -> PathBuf {
     let test = env::current_exe().unwrap();
     let profile_directory = test.ancestors().nth(2).unwrap();
     let profile = match profile_directory.file_name().and_then(|name| name.to_str()).unwrap() {
         "debug" => "dev",
         name => name,
     };
-    let target = profile_directory
-        .ancestors()
-        .find(|directory| directory.join("CACHEDIR.TAG").exists())
-        .unwrap_or_else(|| profile_directory.parent().unwrap());
+    let features = [("objects", cfg!(feature = "objects")), ("rocksdb", cfg!(feature = "rocksdb"))];
+    let features = features.into_iter().filter(|(_, built)| *built).map(|(feature, _)| feature);
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let built = Command::new(cargo)
         .args(["build", "--quiet", "--package", "holdwater-cli", "--bin", "holdwater"])
         .args(["--message-format", "json-render-diagnostics", "--profile", profile])
-        .args(if cfg!(feature = "rocksdb") { &["--features", "rocksdb"][..] } else { &[] })
+        .args(features.flat_map(|feature| ["--features", feature]))
         .arg("--target-dir")
-        .arg(target)
+        .arg(target())
         .current_dir(repository())
         .stderr(Stdio::inherit())
         .output()

@@ -19,6 +19,7 @@ use holdwater_any::Store;
 
 use crate::duration::{Every, parse_duration};
 use crate::failure::Failure;
+use crate::place;
 use crate::size::parse_size;
 use crate::spec::Spec;
 
@@ -108,8 +109,9 @@ pub struct Run {
     #[arg(long, value_enum, default_value_t, value_name = "WHEN", help_heading = "Output")]
     pub progress: Progress,
 
-    /// The directory of checkpoints; a job that finds its own there resumes from them
-    #[arg(long, value_name = "DIR", help_heading = "Checkpoints")]
+    /// The directory of checkpoints, or in builds with object stores s3://bucket/path,
+    /// gs://bucket/path or az://container/path; a job that finds its own there resumes from them
+    #[arg(long, value_parser = place::name, value_name = "DIR|URL", help_heading = "Checkpoints")]
     pub checkpoints: Option<PathBuf>,
     /// How often a checkpoint is taken: 10000rows, 5s
     #[arg(long, default_value = "10s", value_name = "ROWS|TIME", help_heading = "Checkpoints")]
@@ -144,7 +146,8 @@ pub struct Run {
     #[arg(long, value_parser = backend(), default_value_t, value_name = "STORE", help_heading = "Resources")]
     pub backend: Store,
     /// Where mmap and rocksdb keep their files while the job runs [default: the directory of
-    /// checkpoints, else that of temporary files]
+    /// checkpoints, else that of temporary files]; with checkpoints at a URL also rows of windows
+    /// that wait to be written to a stream
     #[arg(long, value_name = "DIR", help_heading = "Resources")]
     pub state_dir: Option<PathBuf>,
     /// The most memory that state may take, such as 512MiB; a job that needs more ends with exit

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use holdwater::error::{Fault, Malformed};
 use holdwater::manifest::{CheckpointId, FileEntry, Manifest};
 use holdwater::storage::{Area, ObjectId, Storage};
-use holdwater_files::Files;
 
 use crate::directory::{Unread, checkpoints, living, open, whole};
 use crate::failure::Failure;
+use crate::place::{self, Place, is_url};
 use crate::verify::damage_of;
 
 /// A checkpoint that was found, and the directory that holds its files.
@@ -18,7 +18,7 @@ pub struct Found {
     /// The checkpoint.
     pub manifest: Manifest,
     /// Its directory.
-    pub files: Files,
+    pub files: Place,
     /// Newer ones of the directory that are damaged: one line each.
     pub passed_over: Vec<String>,
 }
@@ -34,7 +34,11 @@ pub enum Named {
 
 /// Takes an argument apart, without looking for the checkpoint.
 pub fn named(argument: &str) -> Result<Named, Failure> {
-    let path = Path::new(argument);
+    let path =
+        &place::name(argument).map_err(|error| Failure::Usage(format!("{argument}: {error}")))?;
+    if is_url(path) {
+        return named_url(path);
+    }
     if let Some((directory, id)) = manifest_path(path) {
         return Ok(Named::Checkpoint(directory, id));
     }
@@ -47,6 +51,28 @@ pub fn named(argument: &str) -> Result<Named, Failure> {
         return Ok(Named::Checkpoint(PathBuf::from(directory), id));
     }
     Ok(Named::Directory(path.to_owned()))
+}
+
+/// Takes the URL of a place, of one of its checkpoints or of a manifest apart: which of them it is
+/// shows in the name alone.
+fn named_url(url: &Path) -> Result<Named, Failure> {
+    let last = url.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    if let (Ok(id), Some(area)) = (last.parse(), url.parent())
+        && area.file_name().is_some_and(|name| name == Area::Manifests.name())
+        && let (Some(id), Some(place)) = (CheckpointId::of_manifest(id), area.parent())
+    {
+        return Ok(Named::Checkpoint(place.to_owned(), id));
+    }
+    match url.to_str().and_then(|url| url.rsplit_once('@')) {
+        Some((place, id)) if !id.contains('/') => match id.parse() {
+            Ok(id) => Ok(Named::Checkpoint(PathBuf::from(place), id)),
+            Err(_) => Err(Failure::Usage(format!(
+                "{}: {id} is no checkpoint as `list` prints them",
+                url.display()
+            ))),
+        },
+        _ => Ok(Named::Directory(url.to_owned())),
+    }
 }
 
 /// Finds the checkpoint that `argument` names, without locking its directory.
@@ -106,7 +132,7 @@ fn manifest_path(path: &Path) -> Option<(PathBuf, CheckpointId)> {
         .then_some((directory.to_owned(), CheckpointId::of_manifest(name)?))
 }
 
-fn read(files: &mut Files, id: CheckpointId) -> Result<Manifest, Unreadable> {
+fn read(files: &mut Place, id: CheckpointId) -> Result<Manifest, Unreadable> {
     match whole(files, id.manifest()) {
         Ok(bytes) => Manifest::from_file(id, &bytes).map_err(Unreadable::Malformed),
         Err(Unread::Missing(_)) => Err(Unreadable::Missing),
@@ -128,7 +154,7 @@ pub fn newest(directory: &Path) -> Result<Found, Failure> {
 /// Finds the newest checkpoint without damage, those of the living lineage first.
 fn newest_of(
     directory: &Path,
-    damage_of: impl Fn(&Files, &Manifest) -> Option<String>,
+    damage_of: impl Fn(&Place, &Manifest) -> Option<String>,
 ) -> Result<Found, Failure> {
     let mut files = open(directory)?;
     for _ in 0..ROUNDS_MAX {
@@ -196,6 +222,12 @@ mod tests {
         assert_eq!(named("no/such/dir@7.e2").unwrap(), checkpoint("no/such/dir"));
         assert_eq!(named("a@b@7.e2").unwrap(), checkpoint("a@b"));
         assert_eq!(named("dir@7").unwrap_err().exit_code(), 2);
+        for url in ["s3://bucket/a@b@7.e2", "s3://bucket/a@b/manifests/m7.e2"] {
+            assert_eq!(named(url).unwrap(), checkpoint("s3://bucket/a@b"), "{url}");
+        }
+        let place = Named::Directory(PathBuf::from("s3://bucket/path"));
+        assert_eq!(named("s3://bucket/path/").unwrap(), place);
+        assert_eq!(named("s3://bucket/path@7").unwrap_err().exit_code(), 2);
         let place = tempfile::tempdir().unwrap();
         let directory = place.path().join("x@7.e2");
         let manifest = directory.join("manifests/m7.e2");

@@ -2,25 +2,23 @@
 
 use std::path::Path;
 
+use crate::failure::Failure;
+use crate::place::{Place, PlaceError};
 use holdwater::checkpoint::{Lineage, Living};
 use holdwater::manifest::{CheckpointId, Manifest, decode_record};
 use holdwater::page::ReadAt;
 use holdwater::storage::{Area, Failure as StorageFailure, ObjectId, ObjectKind, Storage};
-use holdwater_files::{Files, FilesError};
-
-use crate::failure::Failure;
 
 /// Why an object cannot be read.
-pub(crate) type Unread = StorageFailure<FilesError>;
+pub(crate) type Unread = StorageFailure<PlaceError>;
 
 /// Opens a directory of checkpoints that is there.
-pub(crate) fn open(directory: &Path) -> Result<Files, Failure> {
-    Files::open_existing(directory)
-        .map_err(|error| Failure::Data(format!("{error}; give a directory of checkpoints")))
+pub(crate) fn open(directory: &Path) -> Result<Place, Failure> {
+    Place::open_existing(directory)
 }
 
 /// Lists the objects of an area.
-pub(crate) fn list(files: &mut Files, area: Area) -> Result<Vec<ObjectId>, Failure> {
+pub(crate) fn list(files: &mut Place, area: Area) -> Result<Vec<ObjectId>, Failure> {
     let mut found = Vec::new();
     files.list(area, &mut |id| found.push(id)).map_err(|error| Failure::Data(error.to_string()))?;
     found.sort_unstable();
@@ -28,7 +26,7 @@ pub(crate) fn list(files: &mut Files, area: Area) -> Result<Vec<ObjectId>, Failu
 }
 
 /// Lists the checkpoints that are complete, newest first.
-pub(crate) fn checkpoints(files: &mut Files) -> Result<Vec<CheckpointId>, Failure> {
+pub(crate) fn checkpoints(files: &mut Place) -> Result<Vec<CheckpointId>, Failure> {
     let found = list(files, Area::Manifests)?;
     let mut ids: Vec<_> = found.into_iter().filter_map(CheckpointId::of_manifest).collect();
     ids.sort_unstable_by_key(|id| std::cmp::Reverse((id.epoch, id.checkpoint)));
@@ -36,7 +34,7 @@ pub(crate) fn checkpoints(files: &mut Files) -> Result<Vec<CheckpointId>, Failur
 }
 
 /// Reads an object whole.
-pub(crate) fn whole(files: &mut Files, id: ObjectId) -> Result<Vec<u8>, Unread> {
+pub(crate) fn whole(files: &mut Place, id: ObjectId) -> Result<Vec<u8>, Unread> {
     let length = usize::try_from(files.length(id)?).unwrap_or(usize::MAX);
     let mut bytes = Vec::new();
     // A length that no memory holds is that of a broken file.
@@ -53,7 +51,7 @@ pub(crate) fn whole(files: &mut Files, id: ObjectId) -> Result<Vec<u8>, Unread> 
 ///
 /// Records that cannot be read are passed over, since manifests say the same again.
 pub(crate) fn living<'m>(
-    files: &mut Files,
+    files: &mut Place,
     manifests: impl IntoIterator<Item = &'m Manifest>,
 ) -> Result<Living, Failure> {
     let mut lineage = Lineage::new();
@@ -72,12 +70,12 @@ pub(crate) fn living<'m>(
 /// A snapshot file of a directory, open for as long as this lives, even if its name goes.
 #[derive(Debug)]
 pub(crate) struct Object {
-    files: Files,
+    files: Place,
     id: ObjectId,
 }
 
 impl Object {
-    pub(crate) fn new(files: &Files, id: ObjectId) -> Self {
+    pub(crate) fn new(files: &Place, id: ObjectId) -> Self {
         Self { files: files.clone(), id }
     }
 }

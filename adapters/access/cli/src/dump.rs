@@ -82,7 +82,7 @@ fn attempt(dump: &Dump, out: &mut impl Write) -> Result<(), Stop> {
     let damaged = |damage: crate::verify::Damage| {
         Failure::Corrupt(format!(
             "{}; name an older checkpoint, as list prints them",
-            damage.line(files.directory())
+            damage.line(files.name())
         ))
     };
     let mut parts = Parts::open(&files, &manifest, operator, state, types.clone(), &chains)

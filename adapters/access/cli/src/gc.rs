@@ -5,24 +5,27 @@ use std::path::Path;
 
 use holdwater::checkpoint::{Cleanup, CleanupCommand, Inventory, Performer};
 use holdwater::manifest::{CheckpointId, Manifest};
-use holdwater::storage::{Area, ObjectId, Storage};
-use holdwater_files::{Files, Lock};
+use holdwater::storage::{Area, ObjectId, Reply, Storage};
 
 use crate::arguments::{Gc, Remove};
 use crate::checkpoint::{Named, named};
 use crate::directory::{checkpoints, list, living, open, whole};
 use crate::failure::Failure;
+use crate::place::Place;
 use crate::size::size_in_words;
 use crate::terminal::shown;
 
 /// Removes drafts, and data files that no manifest of the directory names.
 ///
-/// A directory that a job uses is busy. Where a manifest is damaged nobody knows what it needs:
-/// then no data is removed.
+/// A directory that a job uses is busy. A place in an object store has no lock: there what the
+/// newest epoch wrote is left alone, since a job may be writing it. Where a manifest is damaged
+/// nobody knows what it needs: then no data is removed.
 pub fn gc(gc: &Gc, out: &mut impl Write) -> Result<(), Failure> {
     let mut files = open(&gc.dir)?;
-    let _lock = if gc.dry_run { None } else { Some(lock(&files)?) };
-    let inventory = inventory(&mut files)?;
+    let _lock = if gc.dry_run { None } else { files.lock()? };
+    let spared = Spared::find(&mut files)?;
+    let mut inventory = inventory(&mut files)?;
+    spared.take_from(&mut inventory.objects);
     tell_unreadable(&inventory, &gc.dir);
     let garbage = Garbage::measure(&mut files, inventory.garbage())?;
     if gc.dry_run {
@@ -31,7 +34,7 @@ pub fn gc(gc: &Gc, out: &mut impl Write) -> Result<(), Failure> {
         }
         return shown(writeln!(out, "{} would be removed", garbage.words()));
     }
-    clean(&files, &inventory, None)?;
+    clean(&files, &inventory, None, spared)?;
     shown(writeln!(out, "{} removed", garbage.words()))
 }
 
@@ -46,7 +49,8 @@ pub fn remove(remove: &Remove, out: &mut impl Write) -> Result<(), Failure> {
         )));
     };
     let mut files = open(&directory)?;
-    let _lock = lock(&files)?;
+    let _lock = files.lock()?;
+    let spared = Spared::find(&mut files)?;
     let inventory = inventory(&mut files)?;
     if !inventory.objects.contains(&id.manifest()) {
         return Err(Failure::Data(format!("{}: there is no checkpoint {id}", directory.display())));
@@ -62,7 +66,7 @@ pub fn remove(remove: &Remove, out: &mut impl Write) -> Result<(), Failure> {
         )));
     }
     let before = measure(&mut files, &inventory.objects)?;
-    clean(&files, &inventory, Some(id))?;
+    clean(&files, &inventory, Some(id), spared)?;
     let left = self::inventory(&mut files)?;
     tell_unreadable(&left, &directory);
     let freed = before.saturating_sub(measure(&mut files, &left.objects)?);
@@ -75,7 +79,7 @@ struct Garbage {
 }
 
 impl Garbage {
-    fn measure(files: &mut Files, mut objects: Vec<ObjectId>) -> Result<Self, Failure> {
+    fn measure(files: &mut Place, mut objects: Vec<ObjectId>) -> Result<Self, Failure> {
         objects.sort_unstable();
         let measured = objects.into_iter().map(|id| Ok((id, measure(files, &[id])?)));
         Ok(Self { objects: measured.collect::<Result<_, Failure>>()? })
@@ -89,11 +93,26 @@ impl Garbage {
     }
 }
 
-fn lock(files: &Files) -> Result<Lock, Failure> {
-    files.lock().map_err(Failure::from)
+/// The epoch whose data stays: in a place without a lock the newest, which may be running. Its next
+/// start removes what it left behind.
+#[derive(Clone, Copy)]
+struct Spared(Option<u64>);
+
+impl Spared {
+    fn find(files: &mut Place) -> Result<Self, Failure> {
+        if matches!(files, Place::Directory(_)) {
+            return Ok(Self(None));
+        }
+        let epochs = list(files, Area::Epochs)?;
+        Ok(Self(epochs.into_iter().map(|id| id.epoch).max()))
+    }
+
+    fn take_from(self, objects: &mut Vec<ObjectId>) {
+        objects.retain(|id| id.area() != Area::Data || Some(id.epoch) != self.0);
+    }
 }
 
-fn inventory(files: &mut Files) -> Result<Inventory, Failure> {
+fn inventory(files: &mut Place) -> Result<Inventory, Failure> {
     let mut objects = list(files, Area::Manifests)?;
     objects.extend(list(files, Area::Data)?);
     let mut manifests = Vec::new();
@@ -116,7 +135,7 @@ fn tell_unreadable(inventory: &Inventory, directory: &Path) {
     }
 }
 
-fn measure(files: &mut Files, objects: &[ObjectId]) -> Result<u64, Failure> {
+fn measure(files: &mut Place, objects: &[ObjectId]) -> Result<u64, Failure> {
     let mut bytes = 0;
     for id in objects {
         bytes += files.length(*id).map_err(|error| Failure::Data(error.to_string()))?;
@@ -125,16 +144,23 @@ fn measure(files: &mut Files, objects: &[ObjectId]) -> Result<u64, Failure> {
 }
 
 fn clean(
-    files: &Files,
+    files: &Place,
     inventory: &Inventory,
     removed: Option<CheckpointId>,
+    spared: Spared,
 ) -> Result<(), Failure> {
     let mut performer = Performer::new(files.clone());
     let mut cleanup = Cleanup::new(inventory, removed);
     let mut left = None;
     while let Some(command) = cleanup.poll() {
         match command {
-            CleanupCommand::Storage(request) => cleanup.reply(performer.perform(&request)),
+            CleanupCommand::Storage(request) => {
+                let mut reply = performer.perform(&request);
+                if let Reply::Listed(found) = &mut reply {
+                    spared.take_from(found);
+                }
+                cleanup.reply(reply);
+            }
             CleanupCommand::Warn(warning) => {
                 let error = performer.take_error();
                 let cause = error.map_or(String::new(), |error| format!(": {error}"));

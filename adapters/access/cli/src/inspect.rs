@@ -20,7 +20,7 @@ pub fn inspect(inspect: &arguments::Inspect, out: &mut impl Write) -> Result<(),
     let written = if inspect.json {
         writeln!(out, "{}", object::object(&manifest))
     } else {
-        tree::write(&manifest, files.directory(), Paint::of_stdout(), out)
+        tree::write(&manifest, files.name(), Paint::of_stdout(), out)
     };
     shown(written.and_then(|()| out.flush()))
 }

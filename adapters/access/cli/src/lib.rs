@@ -18,6 +18,7 @@
 //! | [`mod@inspect`] | what a checkpoint consists of |
 //! | [`mod@dump`] | the rows of a state of a checkpoint |
 //! | [`checkpoint`] | finds the checkpoint that an argument names |
+//! | [`place`] | where checkpoints are kept: a directory, an object store |
 //! | [`completions`] | what a shell completes |
 //! | [`output`] | result rows as CSV, JSON lines or a table |
 //! | [`failure`] | what ends a command, with its exit code |
@@ -40,8 +41,9 @@ pub mod gc;
 pub mod input;
 pub mod inspect;
 pub mod list;
-mod new_directory;
+mod new_place;
 pub mod output;
+pub mod place;
 pub mod record;
 mod rows;
 pub mod run;

@@ -5,7 +5,6 @@ use std::io::{self, Write};
 use holdwater::checkpoint::Living;
 use holdwater::manifest::{CheckpointId, CheckpointKind, Manifest, Origin};
 use holdwater::storage::Storage;
-use holdwater_files::Files;
 use serde_json::{Value, json};
 
 use crate::accumulators::Answer;
@@ -13,6 +12,7 @@ use crate::arguments::List;
 use crate::directory::{Unread, checkpoints, living, open, whole};
 use crate::duration::{age_in_words, now_ms};
 use crate::failure::Failure;
+use crate::place::Place;
 use crate::size::size_in_words;
 use crate::table::Table;
 use crate::terminal::shown;
@@ -53,7 +53,7 @@ struct Content {
 }
 
 /// Reads every manifest; lists again if a job has removed one, or a file of one, meanwhile.
-fn read(files: &mut Files) -> Result<Vec<Listed>, Failure> {
+fn read(files: &mut Place) -> Result<Vec<Listed>, Failure> {
     let mut ids = checkpoints(files)?;
     for _ in 0..ROUNDS_MAX {
         let found: Vec<_> = ids.iter().filter_map(|id| read_one(files, *id).transpose()).collect();
@@ -70,11 +70,11 @@ fn read(files: &mut Files) -> Result<Vec<Listed>, Failure> {
     }
     Err(Failure::Data(format!(
         "{} changes faster than it is read; list it again",
-        files.directory().display()
+        files.name().display()
     )))
 }
 
-fn read_one(files: &mut Files, id: CheckpointId) -> Result<Option<Listed>, Failure> {
+fn read_one(files: &mut Place, id: CheckpointId) -> Result<Option<Listed>, Failure> {
     let bytes = match whole(files, id.manifest()) {
         Ok(bytes) => bytes,
         Err(Unread::Missing(_)) => return Ok(None),
@@ -90,7 +90,7 @@ fn read_one(files: &mut Files, id: CheckpointId) -> Result<Option<Listed>, Failu
     Ok(Some(Listed { id, content }))
 }
 
-fn missing(files: &mut Files, manifest: &Manifest) -> Option<String> {
+fn missing(files: &mut Place, manifest: &Manifest) -> Option<String> {
     manifest.files.iter().find_map(|file| match files.length(file.id) {
         Ok(length) if length == file.length => None,
         Ok(length) => Some(format!("{} has {length} bytes, not {}", file.id, file.length)),

@@ -15,10 +15,10 @@ use holdwater::state::{
 };
 use holdwater::storage::ObjectId;
 use holdwater::ttl::stamped_schema;
-use holdwater_files::Files;
 
 use crate::directory::Object;
 use crate::failure::Failure;
+use crate::place::Place;
 use crate::verify::{Damage, in_part, part_in_words};
 
 /// What a state holds of its keys, by their encoding.
@@ -101,7 +101,7 @@ pub(crate) struct Parts<'m> {
 impl<'m> Parts<'m> {
     /// Opens every file that holds rows of a state, in `chains`.
     pub(crate) fn open(
-        files: &Files,
+        files: &Place,
         manifest: &Manifest,
         operator: &str,
         state: &'m StateEntry,
@@ -156,7 +156,7 @@ impl<'m> Parts<'m> {
 
 /// Opens a file once it is known to be the one that the manifest names.
 fn open(
-    files: &Files,
+    files: &Place,
     manifest: &Manifest,
     operator: &str,
     id: ObjectId,

@@ -21,7 +21,7 @@ use std::{env, fs};
 
 use holdwater::barrier;
 use holdwater_any::{self as any, NotBuilt, Setup, Stores};
-use holdwater_files::{Files, Lock};
+use holdwater_files::Lock;
 use holdwater_threads::{self as threads, Checkpoints, Ended, Job, Options, Start, Summary};
 
 use self::growing::Growing;
@@ -38,6 +38,7 @@ use crate::duration::Every;
 use crate::failure::Failure;
 use crate::input::Input;
 use crate::output::{Audience, Output};
+use crate::place::{Place, is_url};
 use crate::signature::decode_position;
 
 /// Runs a job to its end and writes its results.
@@ -59,7 +60,7 @@ pub fn run(run: &Run) -> Result<u8, Failure> {
     let (checkpoints, _lock) = match &run.checkpoints {
         Some(directory) => {
             let (checkpoints, lock) = checkpoints(run, directory, &plan)?;
-            (Some(checkpoints), Some(lock))
+            (Some(checkpoints), lock)
         }
         None => (None, None),
     };
@@ -74,7 +75,7 @@ struct Attempt<'r> {
     run: &'r Run,
     setup: &'r Setup,
     plan: &'r Arc<Plan>,
-    checkpoints: Option<Checkpoints<Files>>,
+    checkpoints: Option<Checkpoints<Place>>,
     options: Options,
 }
 
@@ -130,13 +131,16 @@ impl Attempt<'_> {
 }
 
 /// Returns the store that holds the state. The limit is that of the job: its subtasks have one
-/// budget. Its files lie beside the checkpoints, on a disk that is there for the job.
+/// budget. Its files lie beside the checkpoints, on a disk that is there for the job, or where
+/// temporary files do.
 fn setup(run: &Run) -> Result<Setup, Failure> {
-    if let (Some(directory), true) = (&run.state_dir, run.backend.has_files()) {
+    let used = run.backend.has_files() || run.checkpoints.as_deref().is_some_and(is_url);
+    if let (Some(directory), true) = (&run.state_dir, used) {
         fs::create_dir_all(directory)
             .map_err(|error| Failure::io(format!("cannot make {}", directory.display()), error))?;
     }
-    let directory = run.state_dir.as_ref().or(run.checkpoints.as_ref()).cloned();
+    let beside = run.checkpoints.as_ref().filter(|place| !is_url(place));
+    let directory = run.state_dir.as_ref().or(beside).cloned();
     let setup = Setup::new(run.backend, directory.unwrap_or_else(env::temp_dir));
     Ok(match run.memory_limit {
         Some(limit) => setup.with_budget(limit),
@@ -149,7 +153,7 @@ struct Task<'r> {
     run: &'r Run,
     plan: &'r Arc<Plan>,
     inputs: Vec<threads::Input<RowSource>>,
-    checkpoints: Option<Checkpoints<Files>>,
+    checkpoints: Option<Checkpoints<Place>>,
     options: Options,
     report: &'r mut Report,
 }
@@ -201,9 +205,9 @@ fn job<F, K>(
     inputs: Vec<threads::Input<RowSource>>,
     operator: F,
     sink: K,
-    checkpoints: Option<Checkpoints<Files>>,
+    checkpoints: Option<Checkpoints<Place>>,
     options: Options,
-) -> Job<RowSource, F, K, Files> {
+) -> Job<RowSource, F, K, Place> {
     let (name, sink_name) = ("aggregate".to_owned(), "results".to_owned());
     Job { inputs, name, operator, sink, sink_name, checkpoints, options }
 }
@@ -253,9 +257,9 @@ fn checkpoints(
     run: &Run,
     directory: &Path,
     plan: &Plan,
-) -> Result<(Checkpoints<Files>, Lock), Failure> {
-    let files = Files::open(directory).map_err(Failure::from)?;
-    let lock = files.lock().map_err(Failure::from)?;
+) -> Result<(Checkpoints<Place>, Option<Lock>), Failure> {
+    let files = Place::open(directory)?;
+    let lock = files.lock()?;
     let start = start(run, directory)?;
     let mut checkpoints = Checkpoints::new(files, plan.job(), plan.signature.clone());
     checkpoints.start = start;
@@ -272,14 +276,15 @@ fn checkpoints(
     Ok((checkpoints, lock))
 }
 
-fn start(run: &Run, directory: &Path) -> Result<Start<Files>, Failure> {
+fn start(run: &Run, directory: &Path) -> Result<Start<Place>, Failure> {
     let Some(from) = &run.from else {
         return Ok(if run.fresh { Start::Fresh } else { Start::Resume });
     };
     let found = checkpoint::find(from)?;
-    let same = match (found.files.directory().canonicalize(), directory.canonicalize()) {
+    let from = found.files.name();
+    let same = match (from.canonicalize(), directory.canonicalize()) {
         (Ok(from), Ok(to)) => from == to,
-        _ => false,
+        _ => is_url(from) && from == directory,
     };
     Ok(if same {
         Start::From(found.manifest.id)

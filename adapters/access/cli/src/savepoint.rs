@@ -11,10 +11,10 @@ use self::copy::Copier;
 use crate::arguments::Savepoint;
 use crate::checkpoint::{Found, find};
 use crate::failure::Failure;
-use crate::new_directory::NewDirectory;
+use crate::new_place::NewPlace;
 use crate::size::size_in_words;
 
-/// Writes a checkpoint as a savepoint to a directory that is not there yet.
+/// Writes a checkpoint as a savepoint to a place where nothing is yet.
 ///
 /// It stands alone: none of its parts is a delta, and no other directory is needed. One key group
 /// is held in memory at a time. The directory appears once all of it is durable.
@@ -23,7 +23,7 @@ pub fn savepoint(savepoint: &Savepoint, out: &mut impl Write) -> Result<(), Fail
     for line in passed_over {
         eprintln!("holdwater: warning: {line}");
     }
-    let directory = NewDirectory::create(&savepoint.out)?;
+    let directory = NewPlace::create(&savepoint.out)?;
     let mut copier = Copier::new(&manifest, &files, directory.files());
     let mut operators = Vec::with_capacity(manifest.operators.len());
     for (number, operator) in (0..).zip(&manifest.operators) {

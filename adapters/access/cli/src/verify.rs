@@ -10,7 +10,6 @@ use std::io::Write;
 use std::path::Path;
 
 use holdwater::manifest::Manifest;
-use holdwater_files::Files;
 
 pub(crate) use self::damage::Damage;
 pub(crate) use self::data::{in_part, part_in_words};
@@ -18,6 +17,7 @@ use crate::arguments;
 use crate::checkpoint::{Named, named};
 use crate::directory::open;
 use crate::failure::Failure;
+use crate::place::Place;
 use crate::terminal::{Paint, shown};
 
 /// Verifies what `verify` names, and shows which of its checkpoints are usable.
@@ -53,7 +53,7 @@ fn judge(found: &directory::Verified, directory: &Path) -> Result<(), Failure> {
 }
 
 /// Reads all files of a checkpoint and says what is damaged first, if anything is.
-pub(crate) fn damage_of(files: &Files, manifest: &Manifest, directory: &Path) -> Option<String> {
+pub(crate) fn damage_of(files: &Place, manifest: &Manifest, directory: &Path) -> Option<String> {
     manifest.files.iter().find_map(|file| {
         let hints = data::hints(manifest, file.id).collect();
         let checked = data::check(files, file, &hints, false);

@@ -79,6 +79,8 @@ struct Service(HttpClient);
 #[async_trait]
 impl HttpService for Service {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        // Where an instance gets its credentials, a refusal means to ask in another way.
+        let asks_for_token = request.uri().path() == "/latest/api/token";
         let answer = self.0.execute(request).await.map_err(|error| {
             let (kind, text) = (error.kind(), chain(&error));
             HttpError::new(
@@ -90,12 +92,17 @@ impl HttpService for Service {
             )
         })?;
         let status = answer.status().as_u16();
-        // These `object_store` tells apart by itself, and its ways of getting credentials need.
-        if status < 300 || matches!(status, 304 | 401 | 403 | 404 | 409 | 412 | 416) {
+        // These `object_store` tells apart by itself.
+        if status < 300 || matches!(status, 304 | 409 | 412 | 416) || asks_for_token {
             return Ok(answer);
         }
-        let body = answer.into_body().bytes().await.unwrap_or_default();
+        let (head, body) = answer.into_parts();
+        let body = body.bytes().await.unwrap_or_default();
         let text = String::from_utf8_lossy(&body[..body.len().min(TEXT_BYTES)]).into_owned();
+        // An object that is not there is an answer; a bucket that is not there is none.
+        if status == 404 && !NO_BUCKET.iter().any(|code| text.contains(code)) {
+            return Ok(HttpResponse::from_parts(head, body.into()));
+        }
         Err(HttpError::new(HttpErrorKind::Unknown, Trouble::Answered(status, text)))
     }
 }
@@ -108,6 +115,9 @@ fn chain(error: &dyn Error) -> String {
     }
     innermost.to_string()
 }
+
+/// What stores call a bucket or container that is not there.
+const NO_BUCKET: [&str; 2] = ["ContainerNotFound", "NoSuchBucket"];
 
 /// Enough of an answer to find its code and message in.
 const TEXT_BYTES: usize = 4096;

@@ -65,6 +65,8 @@ impl Trouble {
     const fn verdict(&self) -> Verdict {
         let (again, doubt, cause) = match self {
             Self::Answered(408 | 429 | 500 | 503, _) => (true, Doubt::Settled, Cause::Failing),
+            Self::Answered(401 | 403, _) => (false, Doubt::None, Cause::Denied),
+            Self::Answered(404, _) => (false, Doubt::None, Cause::NoBucket),
             Self::Answered(501, _) => (false, Doubt::None, Cause::NoFence),
             // A gateway gave up waiting, and the server behind it may have not.
             Self::Answered(502 | 504.., _) => (true, Doubt::Open, Cause::Failing),

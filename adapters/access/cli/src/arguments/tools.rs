@@ -6,12 +6,14 @@ use clap::{Args, ValueEnum};
 use clap_complete::Shell;
 
 use super::{Format, KeyFields, parse_key};
+use crate::place;
 
 /// What to list.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = LIST_EXAMPLES)]
 pub struct List {
-    /// The directory of checkpoints
+    /// The directory of checkpoints, or its URL
+    #[arg(value_parser = place::name, value_name = "DIR|URL")]
     pub dir: PathBuf,
     /// One JSON object per checkpoint
     #[arg(long)]
@@ -70,7 +72,7 @@ pub struct Dump {
 pub struct Savepoint {
     /// A directory for its newest intact checkpoint, DIR@ID as list prints it, or a manifest
     pub checkpoint: String,
-    /// The directory to make: it must not be there yet
+    /// The directory to make, or a URL with nothing below it: it must not be there yet
     pub out: PathBuf,
 }
 
@@ -86,7 +88,8 @@ pub struct Remove {
 #[derive(Args, Clone, Debug)]
 #[command(after_help = GC_EXAMPLES)]
 pub struct Gc {
-    /// The directory of checkpoints, which no job uses now
+    /// The directory of checkpoints, which no job uses now; at a URL a job may go on
+    #[arg(value_parser = place::name, value_name = "DIR|URL")]
     pub dir: PathBuf,
     /// Only show what would be removed
     #[arg(long)]

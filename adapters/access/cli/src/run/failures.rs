@@ -3,14 +3,14 @@
 use std::error::Error;
 use std::path::Path;
 
-use holdwater::checkpoint::{RecoveryError, Skipped};
+use holdwater::checkpoint::{Halt, RecoveryError, Skipped};
 use holdwater::error::{ErrorKind, StateError};
 use holdwater::rescale::Misfit;
-use holdwater_files::FilesError;
 use holdwater_threads::EngineError;
 
 use crate::accumulators::Overflow;
 use crate::failure::Failure;
+use crate::place::PlaceError;
 
 /// Why a row cannot be added.
 #[derive(Debug)]
@@ -54,7 +54,7 @@ pub(super) fn of_engine(error: EngineError, directory: Option<&Path>) -> Failure
         EngineError::NotLoaded { kind: ErrorKind::Corrupt, .. } => Failure::Corrupt(text),
         EngineError::NotLoaded { kind, error, .. } => of_kind(kind, &*error),
         EngineError::Recovery { recovery: RecoveryError::Storage(_), error: Some(error) } => {
-            let error = error.downcast::<FilesError>();
+            let error = error.downcast::<PlaceError>();
             error.map_or(Failure::Data(text), |error| Failure::from(*error))
         }
         EngineError::Recovery { recovery, .. } => match recovery {
@@ -65,6 +65,10 @@ pub(super) fn of_engine(error: EngineError, directory: Option<&Path>) -> Failure
             RecoveryError::Fenced { .. } => Failure::Busy(text),
             _ => Failure::Data(text),
         },
+        EngineError::Halted { halt: Halt::Fenced { .. }, .. } => Failure::Busy(format!(
+            "{text}: another process runs this job now, and goes on; run the job only once"
+        )),
+        EngineError::Halted { halt: Halt::Rival(_), .. } => Failure::Busy(text),
         EngineError::Damaged(_) => Failure::Corrupt(text),
         EngineError::StateDamaged { error, .. } => Failure::Damaged(error.to_string()),
         EngineError::Misfit { misfit: Misfit::Parallelism { .. }, .. } => Failure::Usage(text),

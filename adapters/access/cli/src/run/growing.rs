@@ -26,6 +26,7 @@ use crate::arguments::{Format, Run};
 use crate::checkpoint::find;
 use crate::failure::Failure;
 use crate::output::{Audience, failed};
+use crate::place::is_url;
 
 /// Where rows go once their checkpoint is complete.
 ///
@@ -91,11 +92,11 @@ impl Growing {
 
     fn streaming(stream: Stream, format: Option<Format>, run: &Run) -> Result<Self, Failure> {
         let spool = match &run.checkpoints {
-            Some(directory) => {
+            Some(place) => {
                 // What a checkpoint of another directory has spooled lies there.
                 let from = run.from.as_deref().and_then(|from| find(from).ok());
-                let from = from.map(|found| found.files.directory().join(SPOOL));
-                Spool::within(&directory.join(SPOOL), from)
+                let from = from.map(|found| found.files.name().join(SPOOL));
+                Spool::within(&spool_in(place, run)?.join(SPOOL), from)
             }
             None => Spool::temporary().map_err(|error| failed(stream.name(), error))?,
         };
@@ -210,6 +211,21 @@ impl Sink for Growing {
             },
         }
     }
+}
+
+/// Returns the directory that rows to a stream wait in. An object store is none: there it is one
+/// that must stay as long as the checkpoints do, so somebody has to choose it.
+fn spool_in<'r>(place: &'r Path, run: &'r Run) -> Result<&'r Path, Failure> {
+    if !is_url(place) {
+        return Ok(place);
+    }
+    run.state_dir.as_deref().ok_or_else(|| {
+        Failure::Usage(format!(
+            "rows for a stream wait in a directory until their checkpoint is complete, and {} is \
+             none; give --output PATH, or a --state-dir that stays",
+            place.display()
+        ))
+    })
 }
 
 fn decode(committed: &[u8]) -> Result<Committed, Failure> {

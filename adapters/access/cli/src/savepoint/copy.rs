@@ -9,24 +9,24 @@ use holdwater::page::{BlockSize, FileHeader, FileKind, Portable};
 use holdwater::snapshot::{PartEntry, SnapshotWriter, TableHead, WriteError};
 use holdwater::state::{Description, Moment};
 use holdwater::storage::{Failure as StorageFailure, ObjectId, Storage};
-use holdwater_files::{Files, FilesError, NewFile};
 
 use super::rows::HeldRows;
 use crate::failure::Failure;
+use crate::place::{NewEntry, Place, PlaceError};
 use crate::rows::{Parts, Types};
 use crate::verify::Damage;
 
 /// Copies a checkpoint, operator by operator.
 pub(super) struct Copier<'c> {
     manifest: &'c Manifest,
-    from: &'c Files,
-    to: Files,
+    from: &'c Place,
+    to: Place,
     written: Vec<FileEntry>,
 }
 
 impl<'c> Copier<'c> {
     /// Copies the checkpoint of `manifest`, whose files are `from`.
-    pub(super) const fn new(manifest: &'c Manifest, from: &'c Files, to: Files) -> Self {
+    pub(super) const fn new(manifest: &'c Manifest, from: &'c Place, to: Place) -> Self {
         Self { manifest, from, to, written: Vec::new() }
     }
 
@@ -161,25 +161,25 @@ impl File<'_> {
 
 /// An object that is being written.
 struct Object<'s> {
-    storage: &'s mut Files,
-    file: NewFile,
+    storage: &'s mut Place,
+    file: NewEntry,
 }
 
 impl Write for Object<'_> {
-    type Error = StorageFailure<FilesError>;
+    type Error = StorageFailure<PlaceError>;
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), Self::Error> {
         self.storage.write(&mut self.file, bytes)
     }
 }
 
-fn unwritten(failure: &StorageFailure<FilesError>) -> Failure {
+fn unwritten(failure: &StorageFailure<PlaceError>) -> Failure {
     Failure::Data(format!("the savepoint could not be written: {failure}"))
 }
 
-fn damaged(files: &Files, damage: &Damage) -> Failure {
+fn damaged(files: &Place, damage: &Damage) -> Failure {
     Failure::Corrupt(format!(
         "{}; name an older checkpoint, as list prints them",
-        damage.line(files.directory())
+        damage.line(files.name())
     ))
 }

@@ -11,12 +11,12 @@ use holdwater::schema::{Budget, Schema, walk};
 use holdwater::snapshot::{PartEntry, PartError, Snapshot, StateTable};
 use holdwater::state::{Change, Kind, LoadError, Op, Shape};
 use holdwater::storage::ObjectId;
-use holdwater_files::Files;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::damage::{Damage, What};
 use super::small::ends;
 use crate::directory::{Object, Unread};
+use crate::place::Place;
 
 /// What is known of a snapshot file once it was read.
 #[derive(Debug, Default)]
@@ -39,7 +39,7 @@ struct Content {
 
 /// Reads a whole file, which a manifest names so and with these parts.
 pub(super) fn check(
-    files: &Files,
+    files: &Place,
     entry: &FileEntry,
     hints: &BTreeMap<u64, String>,
     deep: bool,
@@ -54,7 +54,7 @@ pub(super) fn check(
 impl Checked {
     fn read(
         &mut self,
-        files: &Files,
+        files: &Place,
         entry: &FileEntry,
         hints: &BTreeMap<u64, String>,
         deep: bool,
@@ -96,7 +96,7 @@ impl Checked {
     }
 
     /// Reads table and index; returns what is wrong with them.
-    fn open(&mut self, files: &Files, id: ObjectId) -> Vec<Damage> {
+    fn open(&mut self, files: &Place, id: ObjectId) -> Vec<Damage> {
         let mut snapshot = match Snapshot::open(Object::new(files, id), Portable) {
             Ok(snapshot) => snapshot,
             Err(error) => return vec![Damage::read(id, TABLE, error)],
@@ -156,7 +156,7 @@ impl Checked {
     }
 
     /// Decodes every row of the parts that begin at `sound`.
-    fn decode(&mut self, files: &Files, id: ObjectId, sound: &HashSet<u64>) {
+    fn decode(&mut self, files: &Place, id: ObjectId, sound: &HashSet<u64>) {
         let Some(Content { table, parts: Some(parts), .. }) = &self.content else { return };
         let Ok(mut snapshot) = Snapshot::open(Object::new(files, id), Portable) else { return };
         for part in parts.iter().filter(|part| sound.contains(&part.offset)) {

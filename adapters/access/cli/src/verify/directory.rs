@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use holdwater::manifest::{CheckpointId, FileEntry, Manifest};
 use holdwater::storage::{Area, ObjectId, ObjectKind, Storage};
-use holdwater_files::Files;
 
 use super::damage::{Damage, What};
 use super::data::{self, Checked};
 use super::small;
 use crate::directory::{checkpoints, list, living, whole};
 use crate::failure::Failure;
+use crate::place::Place;
 
 /// What was found in a directory.
 #[derive(Debug)]
@@ -54,7 +54,7 @@ impl Verdict {
 impl Verified {
     /// Verifies all checkpoints, or `only` one.
     pub(super) fn read(
-        files: &mut Files,
+        files: &mut Place,
         only: Option<CheckpointId>,
         deep: bool,
     ) -> Result<Self, Failure> {
@@ -103,7 +103,7 @@ struct Round {
 
 impl Round {
     fn read(
-        files: &mut Files,
+        files: &mut Place,
         ids: &[CheckpointId],
         epochs: bool,
         deep: bool,
@@ -129,7 +129,7 @@ impl Round {
         Ok(round)
     }
 
-    fn whole(&mut self, files: &mut Files, id: ObjectId) -> Result<Vec<u8>, Damage> {
+    fn whole(&mut self, files: &mut Place, id: ObjectId) -> Result<Vec<u8>, Damage> {
         let bytes = whole(files, id).map_err(|unread| Damage::unread(id, &unread))?;
         self.files += 1;
         self.bytes += bytes.len() as u64;
@@ -141,7 +141,7 @@ impl Round {
     }
 
     /// Reads claims and records.
-    fn epochs(&mut self, files: &mut Files) -> Result<(), Failure> {
+    fn epochs(&mut self, files: &mut Place) -> Result<(), Failure> {
         let ran: BTreeSet<u64> = self.manifests.iter().map(|(id, _)| id.epoch).collect();
         for id in list(files, Area::Epochs)? {
             let read = self.whole(files, id).and_then(|bytes| {
@@ -163,7 +163,7 @@ impl Round {
     }
 
     /// Reads every snapshot file that a manifest names.
-    fn data(&mut self, files: &Files, deep: bool, known: &mut Known) {
+    fn data(&mut self, files: &Place, deep: bool, known: &mut Known) {
         let mut named: BTreeMap<ObjectId, (FileEntry, BTreeMap<u64, String>)> = BTreeMap::new();
         for manifest in self.sound() {
             for file in &manifest.files {
@@ -193,7 +193,7 @@ impl Round {
 
     fn finish(
         mut self,
-        files: &mut Files,
+        files: &mut Place,
         known: &Known,
         all: bool,
         deep: bool,
@@ -225,7 +225,7 @@ impl Round {
 }
 
 /// Returns how many snapshot files and drafts belong to no checkpoint, and their bytes.
-fn unnamed(files: &mut Files, named: &BTreeSet<ObjectId>) -> Result<(usize, u64), Failure> {
+fn unnamed(files: &mut Place, named: &BTreeSet<ObjectId>) -> Result<(usize, u64), Failure> {
     let mut objects = list(files, Area::Data)?;
     objects.retain(|id| !named.contains(id));
     let drafts = list(files, Area::Manifests)?;
