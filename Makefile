@@ -18,12 +18,15 @@ test: tools format core lint docs tests objects smoke planted wasm bare-metal ##
 
 quick: tools format lint tests ## Run what is worth running before every commit
 
-# RocksDB is compiled once, in minutes, with the same flags everywhere.
+# RocksDB is compiled once, in minutes: every command builds it with the same features and flags.
+ROCKS = -p holdwater-rocksdb -p holdwater-any --features rocksdb
+ROCKS_JOBS = -p holdwater-system --features rocksdb
+
 rocksdb: libclang ## Check and test the store on RocksDB, and jobs that run on it
-	$(CARGO) clippy -p holdwater-rocksdb -p holdwater-cli -p holdwater-system --all-targets \
-		--features rocksdb -- -D warnings
-	$(CARGO) test -p holdwater-rocksdb -p holdwater-any --features rocksdb
-	$(CARGO) test -p holdwater-system --features rocksdb --test kill --test run backend kill
+	$(CARGO) clippy -p holdwater-cli $(ROCKS) $(ROCKS_JOBS) --all-targets -- -D warnings
+	$(CARGO) test $(ROCKS)
+	$(CARGO) test $(ROCKS_JOBS) --test kill --test run --test windows -- backend kill
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(ROCKS) --no-deps --lib
 
 # A client with TLS, which nobody compiles who does not use it. The server is one for tests.
 objects: ## Check and test checkpoints in object stores, on an S3 server on loopback
