@@ -161,6 +161,11 @@ pub enum EngineError {
         /// Why.
         error: Box<dyn Error + Send + Sync>,
     },
+    /// The workers that run the subtasks cannot go on; an engine of several processes says why.
+    Workers {
+        /// Why.
+        error: Box<dyn Error + Send + Sync>,
+    },
     /// The medium that a snapshot file lies on failed.
     Unread {
         /// The file.
@@ -247,7 +252,7 @@ impl fmt::Display for EngineError {
                 "the state of subtask {subtask} is damaged: {error}; start the job again, which \
                  then goes on from the newest intact checkpoint"
             ),
-            Self::Store { error } => error.fmt(f),
+            Self::Store { error } | Self::Workers { error } => error.fmt(f),
             Self::Source { name, error } => write!(f, "input {name}: {error}"),
             Self::Unread { file, error } => write!(f, "cannot read {file}: {error}"),
         }
@@ -263,6 +268,7 @@ impl Error for EngineError {
             | Self::Source { error, .. }
             | Self::StateDamaged { error, .. }
             | Self::Store { error }
+            | Self::Workers { error }
             | Self::Unread { error, .. } => Some(&**error),
             Self::Halted { error, .. } | Self::Recovery { error, .. } => {
                 error.as_deref().map(|error| error as _)

@@ -188,8 +188,8 @@ impl Savepoints {
         self.0.store(true, Ordering::Relaxed);
     }
 
-    /// Takes note of what was asked.
-    pub(crate) fn take(&self) -> bool {
+    /// Takes note of what was asked: returns whether a savepoint was, since the last time.
+    pub fn take(&self) -> bool {
         self.0.swap(false, Ordering::Relaxed)
     }
 }

@@ -79,7 +79,8 @@ fn start<B>(checkpoints: &Checkpoints<B>) -> checkpoint::Start {
 }
 
 impl<B> Checkpoints<B> {
-    fn storage_of(&self, offered: &Manifest) -> &B {
+    /// Returns where the files of a checkpoint are that may be restored.
+    pub fn storage_of(&self, offered: &Manifest) -> &B {
         match &self.start {
             Start::Import { manifest, storage } if **manifest == *offered => storage,
             _ => &self.storage,

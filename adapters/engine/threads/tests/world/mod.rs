@@ -496,13 +496,17 @@ impl Observer for Witness {
 }
 
 /// Makes operators that count, and hold what they count as bytes.
-pub fn counting(shared: &Shared) -> impl Fn(Subtask) -> Result<Count<Bytes<Ordered>>, Broken> {
+pub fn counting(
+    shared: &Shared,
+) -> impl Fn(Subtask) -> Result<Count<Bytes<Ordered>>, Broken> + use<> {
     let shared = shared.clone();
     move |subtask| Ok(Count::new(Bytes::in_memory(subtask.groups), &shared))
 }
 
 /// Makes operators that count, and hold what they count on the heap.
-pub fn counting_on_heap(shared: &Shared) -> impl Fn(Subtask) -> Result<Count<Heap>, Broken> {
+pub fn counting_on_heap(
+    shared: &Shared,
+) -> impl Fn(Subtask) -> Result<Count<Heap>, Broken> + use<> {
     let shared = shared.clone();
     move |subtask| Ok(Count::new(Heap::new(subtask.groups), &shared))
 }
