@@ -54,7 +54,7 @@ pub struct Placed {
 pub struct Latest(Option<Placed>);
 
 /// What a SPEC comes to for one key.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub enum Answer<'a> {
     /// There was no value.
     Nothing,

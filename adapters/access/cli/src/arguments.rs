@@ -1,8 +1,10 @@
 //! The commands and their flags.
 
+mod engine;
 mod tools;
 mod windows;
 
+pub use engine::{Engine, Workers};
 pub use tools::{Completions, Dump, Gc, Inspect, KnownShell, List, Remove, Savepoint, Verify};
 pub use windows::Windows;
 
@@ -166,6 +168,10 @@ pub struct Run {
         help_heading = "Resources"
     )]
     pub key_groups: Option<u16>,
+
+    /// What runs it.
+    #[command(flatten)]
+    pub workers: Workers,
 }
 
 /// The names of the key fields, in the order in which they make up the key.
@@ -272,6 +278,7 @@ impl Run {
     fn check(&self) -> Result<(), Failure> {
         let usage = |text: String| Err(Failure::Usage(text));
         self.windows.check()?;
+        self.workers.check(self)?;
         let columns = self.columns();
         for (index, name) in columns.iter().enumerate() {
             if columns[..index].contains(name) {
@@ -373,6 +380,10 @@ Examples:
     holdwater run --input a.csv --input b.csv --key origin,destination --agg max:delay \\
         --format-out jsonl
 
+  On two machines, two workers each; the same command on the second one with -p 1:
+    holdwater run --input flights.csv --key origin --agg count --output out.csv \\
+        --checkpoints /shared/checkpoints --engine timely -- -w 2 -n 2 -p 0 -h hosts.txt
+
 Signals: INT and TERM take a last checkpoint and end the job; USR1 takes a savepoint, a checkpoint
 that is full and is kept, and the job goes on.
 
@@ -447,6 +458,16 @@ mod tests {
     }
 
     #[test]
+    fn flags_of_timely_stand_behind_two_dashes() {
+        assert_eq!(run(JOB).workers.engine, Engine::Threads);
+        assert!(run(JOB).workers.cluster().unwrap().is_none());
+        let timely = run(&format!("{JOB} --engine timely --peer-timeout 5s -- -n 2 -p 1 -w 3"));
+        let cluster = timely.workers.cluster().unwrap().unwrap();
+        assert_eq!((cluster.workers(), cluster.process), (6, 1));
+        assert_eq!(cluster.patience, Duration::from_secs(5));
+    }
+
+    #[test]
     fn windows_are_read() {
         let windows = |more: &str| run(&format!("{JOB} --time date {more}")).windows;
         let (minute, hour) = (60_000, 3_600_000);
@@ -517,6 +538,12 @@ mod tests {
             (&format!("{JOB} --parallelism 32769"), "32768 key groups"),
             (&format!("{JOB} --parallelism 0"), "--parallelism"),
             (&format!("{JOB} --key-groups 0"), "--key-groups"),
+            (&format!("{JOB} --engine spark"), "threads, timely"),
+            (&format!("{JOB} -- -w 2"), "-w behind -- is for --engine timely"),
+            (&format!("{JOB} --engine timely --guarantee at-least-once"), "exactly once"),
+            (&format!("{JOB} --engine timely --parallelism 2"), "-w N, not --parallelism"),
+            (&format!("{JOB} --engine timely -- -w x"), "timely: invalid digit"),
+            (&format!("{JOB} --engine timely -- -n 2 -p 2"), "-p 2 is none of the 2 processes"),
             (&format!("{JOB} --key-groups 32769"), "--key-groups"),
             (&format!("{JOB} --retain 0"), "--retain"),
             (&format!("{JOB} --rate 0"), "--rate"),

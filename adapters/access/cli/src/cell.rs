@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 /// Numbers are ordered by their exact value, also a whole one against a float. Where values are
 /// equal a whole number comes first, then `-0.0`, then `0.0`, so that the least of several cells
 /// never depends on the order they came in. `NaN` is equal to itself and greater than the rest.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 pub enum Number {
     /// A whole number.
     Integer(i64),

@@ -14,7 +14,7 @@ use holdwater::window::Assigner;
 use serde::{Deserialize, Serialize};
 
 /// When a row was, as its input saw it.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub(crate) struct Moment {
     /// Its time.
     pub(crate) time: i64,
@@ -32,7 +32,7 @@ impl Moment {
 }
 
 /// How far the event time of one input has come, as its subtasks are told.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub(crate) struct Progress {
     /// Its watermark.
     pub(crate) watermark: i64,

@@ -104,6 +104,25 @@ impl<'de> Deserialize<'de> for Fields {
     }
 }
 
+/// Keys on their way between processes of one version: the bytes as they are, since there is no
+/// schema that says how many fields there are.
+pub(crate) mod sent {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use smallvec::SmallVec;
+
+    use super::Fields;
+
+    pub(crate) fn serialize<S: Serializer>(key: &Fields, serializer: S) -> Result<S::Ok, S::Error> {
+        key.0.as_slice().serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Fields, D::Error> {
+        Vec::<u8>::deserialize(deserializer).map(|bytes| Fields(SmallVec::from_slice(&bytes)))
+    }
+}
+
 struct FieldsVisitor;
 
 impl<'de> Visitor<'de> for FieldsVisitor {

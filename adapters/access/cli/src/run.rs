@@ -1,6 +1,7 @@
-//! `holdwater run`: the job that a command line asks for, on the threads engine.
+//! `holdwater run`: the job that a command line asks for, on the engine that it names.
 
 mod batch;
+mod cluster;
 mod columns;
 mod failures;
 mod gauge;
@@ -21,9 +22,10 @@ use std::{env, fs};
 
 use holdwater::barrier;
 use holdwater_any::{self as any, NotBuilt, Setup, Stores};
-use holdwater_files::Lock;
 use holdwater_threads::{self as threads, Checkpoints, Ended, Job, Options, Start, Summary};
+use holdwater_timely::Cluster;
 
+use self::cluster::{Follower, OPERATOR, unless_interrupted};
 use self::growing::Growing;
 use self::operator::{Aggregate, ResultRow, WindowedAggregate};
 use self::plan::Plan;
@@ -45,12 +47,16 @@ use crate::signature::decode_position;
 ///
 /// Returns the exit code: 0, or that of the signal which stopped it after a last checkpoint.
 pub fn run(run: &Run) -> Result<u8, Failure> {
+    let cluster = run.workers.cluster()?;
+    if cluster.as_ref().is_some_and(|cluster| !cluster.is_first()) {
+        return cluster.map_or(Ok(0), |cluster| follow(run, cluster));
+    }
     if let Some(path) = &run.output {
         Output::check(path)?;
     }
     let setup = setup(run)?;
     let plan = Arc::new(Plan::new(run)?);
-    let mut options = options(run)?;
+    let mut options = options(run, cluster.as_ref())?;
     // A header may be waited for; until it is there, a signal ends the process as it always does.
     let inputs = open_inputs(run, &plan)?;
     let signals = Signals::catch()?;
@@ -59,13 +65,16 @@ pub fn run(run: &Run) -> Result<u8, Failure> {
     // Held until the job has ended: the directory belongs to one process at a time.
     let (checkpoints, _lock) = match &run.checkpoints {
         Some(directory) => {
-            let (checkpoints, lock) = checkpoints(run, directory, &plan)?;
-            (Some(checkpoints), lock)
+            let files = Place::open(directory)?;
+            let lock = files.lock()?;
+            (Some(checkpoints(run, files, directory, &plan)?), lock)
         }
         None => (None, None),
     };
-    let attempt = Attempt { run, setup: &setup, plan: &plan, checkpoints, options };
-    let (summary, report) = attempt.make(inputs)?;
+    let attempt = Attempt { run, setup: &setup, plan: &plan, cluster, checkpoints, options };
+    let (Some(summary), report) = attempt.make(inputs)? else {
+        return Ok(signals.exit_code());
+    };
     tell_counts(&summary, &report)?;
     Ok(if summary.ended == Ended::Stopped { signals.exit_code() } else { 0 })
 }
@@ -75,6 +84,8 @@ struct Attempt<'r> {
     run: &'r Run,
     setup: &'r Setup,
     plan: &'r Arc<Plan>,
+    /// Of several processes each ends where state is damaged, and all are started again.
+    cluster: Option<Cluster>,
     checkpoints: Option<Checkpoints<Place>>,
     options: Options,
 }
@@ -85,7 +96,7 @@ impl Attempt<'_> {
     fn make(
         mut self,
         inputs: Vec<threads::Input<RowSource>>,
-    ) -> Result<(Summary, Report), Failure> {
+    ) -> Result<(Option<Summary>, Report), Failure> {
         let (mut report, summary) = self.start(inputs)?;
         let summary = match summary {
             Err(Failure::Damaged(text)) if self.may_go_on() => {
@@ -112,12 +123,14 @@ impl Attempt<'_> {
     fn start(
         &self,
         inputs: Vec<threads::Input<RowSource>>,
-    ) -> Result<(Report, Result<Summary, Failure>), Failure> {
-        let Self { run, setup, plan, checkpoints, options } = self;
+    ) -> Result<(Report, Result<Option<Summary>, Failure>), Failure> {
+        let Self { run, setup, plan, cluster, checkpoints, options } = self;
         let gauges = inputs.iter().map(|input| input.source.gauge()).collect();
         let mut report = Report::new(run.progress, gauges);
         let (checkpoints, options) = (checkpoints.clone(), options.clone());
-        let task = Task { run, plan, inputs, checkpoints, options, report: &mut report };
+        let cluster = cluster.clone();
+        let report_of = &mut report;
+        let task = Task { run, cluster, plan, inputs, checkpoints, options, report: report_of };
         let summary = setup.run(task).map_err(not_built)?;
         Ok((report, summary))
     }
@@ -125,9 +138,29 @@ impl Attempt<'_> {
     fn may_go_on(&self) -> bool {
         let is_read_once = |path: &PathBuf| !path.is_file();
         self.checkpoints.is_some()
+            && self.cluster.is_none()
             && !self.options.stop.is_stopped()
             && !self.run.input.iter().any(is_read_once)
     }
+}
+
+/// Runs the workers of this process; the first one has the inputs, the output and the lock.
+fn follow(run: &Run, cluster: Cluster) -> Result<u8, Failure> {
+    let setup = setup(run)?;
+    let plan = Plan::new(run)?;
+    let mut options = options(run, Some(&cluster))?;
+    let signals = Signals::catch()?;
+    options.stop = signals.stop();
+    options.savepoints = signals.savepoints();
+    let directory = run.checkpoints.as_deref();
+    let checkpoints = match directory {
+        Some(directory) => Some(checkpoints(run, Place::open(directory)?, directory, &plan)?),
+        None => None,
+    };
+    let plan = &Arc::new(plan);
+    let follower = Follower { cluster, plan, checkpoints, options, directory };
+    let ended = setup.run(follower).map_err(not_built)??;
+    Ok(if ended == Some(Ended::Finished) { 0 } else { signals.exit_code() })
 }
 
 /// Returns the store that holds the state. The limit is that of the job: its subtasks have one
@@ -151,6 +184,7 @@ fn setup(run: &Run) -> Result<Setup, Failure> {
 /// A job whose parts are ready: it waits for its store.
 struct Task<'r> {
     run: &'r Run,
+    cluster: Option<Cluster>,
     plan: &'r Arc<Plan>,
     inputs: Vec<threads::Input<RowSource>>,
     checkpoints: Option<Checkpoints<Place>>,
@@ -159,34 +193,34 @@ struct Task<'r> {
 }
 
 impl any::Job for Task<'_> {
-    type Output = Result<Summary, Failure>;
+    /// None where it was stopped before it began.
+    type Output = Result<Option<Summary>, Failure>;
 
     fn run<S: Stores>(self, stores: S) -> Self::Output {
-        let Self { run, plan, inputs, checkpoints, options, report } = self;
-        let results = Results::default();
-        let ended = match &plan.windows {
-            None => {
-                let operator = |subtask: threads::Subtask| {
-                    let mut store = open(&stores, subtask)?;
-                    Aggregate::open(&mut store, plan.clone())
-                };
-                let job = job(inputs, operator, results.clone(), checkpoints, options);
-                threads::run(job, report)
-            }
-            Some(windows) => {
-                let growing = Growing::new(run, report.bar())?;
-                report.set_repeats(growing.is_stream());
-                let operator = |subtask: threads::Subtask| {
-                    let mut store = open(&stores, subtask)?;
-                    WindowedAggregate::open(&mut store, plan.clone(), windows)
-                };
-                threads::run(job(inputs, operator, growing, checkpoints, options), report)
-            }
+        let Self { run, cluster, plan, inputs, checkpoints, options, report } = self;
+        let (results, of_job, identity) = (Results::default(), Arc::clone(plan), plan.identity);
+        let ended = if plan.windows.is_none() {
+            let operator = move |subtask: threads::Subtask| {
+                let mut store = open(&stores, subtask)?;
+                Aggregate::open(&mut store, Arc::clone(&of_job))
+            };
+            let job = job(inputs, operator, results.clone(), checkpoints, options);
+            cluster::run(cluster, identity, job, report)
+        } else {
+            let growing = Growing::new(run, report.bar())?;
+            report.set_repeats(growing.is_stream());
+            let operator = move |subtask: threads::Subtask| {
+                let mut store = open(&stores, subtask)?;
+                WindowedAggregate::open(&mut store, Arc::clone(&of_job))
+            };
+            let job = job(inputs, operator, growing, checkpoints, options);
+            cluster::run(cluster, identity, job, report)
         };
         report.end();
         let failed = |error| failures::of_engine(error, run.checkpoints.as_deref());
-        let summary = ended.map_err(failed)?;
-        if summary.ended == Ended::Finished && plan.windows.is_none() {
+        let summary = unless_interrupted(ended).map_err(failed)?;
+        let is_finished = summary.as_ref().is_some_and(|found| found.ended == Ended::Finished);
+        if is_finished && plan.windows.is_none() {
             write_results(run, results)?;
         }
         Ok(summary)
@@ -208,17 +242,18 @@ fn job<F, K>(
     checkpoints: Option<Checkpoints<Place>>,
     options: Options,
 ) -> Job<RowSource, F, K, Place> {
-    let (name, sink_name) = ("aggregate".to_owned(), "results".to_owned());
+    let (name, sink_name) = (OPERATOR.to_owned(), "results".to_owned());
     Job { inputs, name, operator, sink, sink_name, checkpoints, options }
 }
 
-fn options(run: &Run) -> Result<Options, Failure> {
+fn options(run: &Run, cluster: Option<&Cluster>) -> Result<Options, Failure> {
     let mut options = Options { key_groups: run.key_groups, ..Options::default() };
     options.guarantee = match run.guarantee {
         Guarantee::ExactlyOnce => barrier::Guarantee::ExactlyOnce,
         Guarantee::AtLeastOnce => barrier::Guarantee::AtLeastOnce,
     };
     let key_groups = run.key_groups(stored_key_groups(run));
+    cluster.map_or(Ok(()), |cluster| cluster::check(cluster, key_groups))?;
     if let Some(parallelism) = run.parallelism {
         check_parallelism(parallelism, key_groups)?;
         options.parallelism = u16::try_from(parallelism.get()).unwrap_or(u16::MAX);
@@ -255,11 +290,10 @@ fn open_inputs(run: &Run, plan: &Arc<Plan>) -> Result<Vec<threads::Input<RowSour
 
 fn checkpoints(
     run: &Run,
+    files: Place,
     directory: &Path,
     plan: &Plan,
-) -> Result<(Checkpoints<Place>, Option<Lock>), Failure> {
-    let files = Place::open(directory)?;
-    let lock = files.lock()?;
+) -> Result<Checkpoints<Place>, Failure> {
     let start = start(run, directory)?;
     let mut checkpoints = Checkpoints::new(files, plan.job(), plan.signature.clone());
     checkpoints.start = start;
@@ -273,7 +307,7 @@ fn checkpoints(
     // A sink that shows its rows at the end alone has nothing to repeat; of a stream that does, it
     // is told.
     checkpoints.accept_duplicates = true;
-    Ok((checkpoints, lock))
+    Ok(checkpoints)
 }
 
 fn start(run: &Run, directory: &Path) -> Result<Start<Place>, Failure> {

@@ -47,6 +47,11 @@ pub enum ClusterError {
         /// Why.
         error: io::Error,
     },
+    /// Another directory of checkpoints than that of the first process was given.
+    NotShared {
+        /// The epoch that was begun there, of which nothing is found here.
+        epoch: u64,
+    },
     /// A worker ended by a panic of its own.
     Panicked {
         /// What it said.
@@ -89,6 +94,11 @@ impl fmt::Display for ClusterError {
                 f,
                 "cannot listen at {address}: {error}; give each process an address of its own \
                  machine that is free"
+            ),
+            Self::NotShared { epoch } => write!(
+                f,
+                "nothing is known here of epoch {epoch}: the place of checkpoints is not that of the \
+                 first process; give all processes one that they share"
             ),
             Self::Panicked { message } => write!(f, "a worker panicked: {message}"),
             Self::Silent { process, address, waited_ms } => write!(

@@ -12,16 +12,17 @@ use std::sync::atomic::Ordering;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use holdwater::barrier::Barrier;
-use holdwater::checkpoint::TaskId;
+use holdwater::checkpoint::{Reading, TaskId};
 use holdwater::manifest::{CheckpointId, Manifest};
 use holdwater::state::States;
-use holdwater::storage::Storage;
+use holdwater::storage::{Failure, ObjectId, Storage};
 use holdwater_threads::ends::{
     Abandoned, Body, KEYED, Notice, Restore, Signal, SnapshotWriter, Work,
 };
 use holdwater_threads::{EngineError, LoadFailed, Operator, Outputs, Subtask};
 
-use crate::part::{Shared, message};
+use crate::error::ClusterError;
+use crate::part::{Shared, failed, message};
 use crate::wire::{Load, Parcel, Told};
 
 /// What lies at the end of a slice.
@@ -159,7 +160,7 @@ where
     pub(crate) fn written(&mut self, out: &mut Vec<Out<O::Output>>) {
         let snapshots = self.loaded.as_ref().and_then(|loaded| loaded.snapshots.as_ref());
         let written = snapshots.into_iter().flat_map(|snapshots| snapshots.written.try_iter());
-        out.extend(written.filter_map(release));
+        out.extend(written.filter_map(|signal| release(&self.shared, signal)));
     }
 
     /// Lets go of everything.
@@ -252,7 +253,8 @@ where
                         // A writer that is gone has told why.
                         let _ = snapshots.work.send(work);
                         if snapshots.sync {
-                            out.extend(snapshots.written.recv().ok().and_then(release));
+                            let written = snapshots.written.recv().ok();
+                            out.extend(written.and_then(|signal| release(&self.shared, signal)));
                         }
                     }
                     (Ok(_), None) => {}
@@ -265,11 +267,17 @@ where
 
     /// Makes the operator and loads its states; tells how that went.
     fn load(&mut self, load: Load, out: &mut Vec<Out<O::Output>>) -> Result<(), EngineError> {
-        let Load { key_groups, from } = load;
+        let Load { epoch, key_groups, whole, from } = load;
         // Before the next takes its memory, and its files.
         self.loaded = None;
         let subtask = self.shared.subtask(self.worker, key_groups);
         let part = &self.shared.part;
+        if let Some(checkpoints) = &part.checkpoints {
+            let claim = checkpoints.storage.clone().length(ObjectId::claim(epoch));
+            if matches!(claim, Err(Failure::Missing(_))) {
+                return Err(failed(ClusterError::NotShared { epoch }));
+            }
+        }
         let restore = from.zip(part.checkpoints.as_ref()).map(|((id, bytes), checkpoints)| {
             let manifest = Manifest::from_file(id, &bytes).unwrap_or_else(|error| {
                 panic!("the first worker sent a damaged manifest: {error}")
@@ -278,7 +286,7 @@ where
                 storage: checkpoints.storage_of(&manifest).clone(),
                 manifest: Arc::new(manifest),
                 operator: part.name.clone(),
-                policy: checkpoints.policy,
+                reading: Reading { policy: checkpoints.policy, whole },
             }
         });
         match Body::load(subtask, &part.operator, restore) {
@@ -332,8 +340,13 @@ where
 }
 
 /// What was retained for a checkpoint is told once its snapshot is durable, or given up.
-fn release<T>(signal: Signal) -> Option<Out<T>> {
+fn release<F, B, T>(shared: &Shared<F, B>, signal: Signal) -> Option<Out<T>> {
     match signal {
+        Signal::Failed(error) => {
+            let why = error.to_string();
+            shared.keep(error);
+            Some(Out::Told(Told::Failed(why)))
+        }
         Signal::Done(task, id, report, pause) => {
             Some(Out::Release(id, Some(Told::Done(task, id, report, pause))))
         }

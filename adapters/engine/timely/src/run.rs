@@ -252,7 +252,7 @@ impl<R: Send + 'static, T: Send + 'static> Hub<R, T> {
 
     /// Has all workers load, and waits until each has answered.
     fn start<B>(&self, begin: Begin<B>) -> Result<(Fleet<ToPump<R>, T>, Restored), LoadFailed> {
-        let Begin { epoch, key_groups, from } = begin;
+        let Begin { epoch, key_groups, from, is_retried: whole } = begin;
         let from = from.map(|(manifest, _)| (manifest.id, manifest.to_file()));
         let capacity = self.options.channel_batches.get();
         let (mut sources, mut channels) = (Vec::new(), Vec::new());
@@ -264,7 +264,11 @@ impl<R: Send + 'static, T: Send + 'static> Hub<R, T> {
         let (notice, notices) = unbounded();
         let (results, received) = bounded(capacity);
         let inputs = Inputs::new(channels, notices, self.options.guarantee, epoch);
-        self.tell(Control::Load(Load { key_groups, from }, Box::new(inputs), results));
+        self.tell(Control::Load(
+            Load { epoch, key_groups, whole, from },
+            Box::new(inputs),
+            results,
+        ));
         let restored = self.wait_until_ready()?;
         self.tell(Control::Running);
         let fleet = Fleet {

@@ -33,7 +33,11 @@ pub(crate) enum Parcel<R> {
 /// What workers begin with.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Load {
+    /// The epoch that was begun; 0 without checkpoints.
+    pub(crate) epoch: u64,
     pub(crate) key_groups: u16,
+    /// Files are read whole.
+    pub(crate) whole: bool,
     /// The checkpoint, and the bytes of its manifest.
     pub(crate) from: Option<(CheckpointId, Vec<u8>)>,
 }

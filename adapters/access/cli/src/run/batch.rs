@@ -1,6 +1,7 @@
 //! Rows on their way from an input to the subtask that owns their keys.
 
 use holdwater::key::{At, Key, KeyGroups};
+use serde::{Deserialize, Serialize};
 
 use crate::cell::{Cell, Number};
 use crate::event_time::{Moment, Progress};
@@ -12,7 +13,7 @@ use crate::spec::Spec;
 /// Some rows of one input, in its order: their keys, and one cell for each SPEC.
 ///
 /// All text lies in one piece, so that a batch of any number of rows is three allocations.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub(super) struct RowBatch {
     rows: Vec<Head>,
     /// How many SPECs there are, and so cells for each row.
@@ -25,14 +26,14 @@ pub(super) struct RowBatch {
     progress: Option<Progress>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 struct Head {
     line: u64,
     digest: u64,
     key: (u32, u32),
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 enum Slot {
     Nothing,
     Number(Number),

@@ -6,6 +6,7 @@ use holdwater::state::{Backend, States};
 use holdwater::timer::Sweep;
 use holdwater::window::Window;
 use holdwater_threads::{Operator, Outputs};
+use serde::{Deserialize, Serialize};
 
 use super::batch::RowBatch;
 use super::failures::of_state;
@@ -18,8 +19,9 @@ use crate::failure::Failure;
 use crate::fields::Fields;
 
 /// One row of the result: a key, its window if there are any, and what each SPEC comes to for it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub(super) struct ResultRow {
+    #[serde(with = "crate::fields::sent")]
     pub(super) key: Fields,
     pub(super) window: Option<Window>,
     pub(super) answers: Box<[Answer<'static>]>,
@@ -99,13 +101,15 @@ pub(super) struct WindowedAggregate<B: Backend> {
 
 impl<B: Backend> WindowedAggregate<B> {
     /// Opens the states of the plan on `backend`.
-    pub(super) fn open(
-        backend: &mut B,
-        plan: Arc<Plan>,
-        windows: &WindowPlan,
-    ) -> Result<Self, Failure> {
-        let WindowPlan { assigner, key_schema: windowed, .. } = windows;
-        let Plan { specs, key_schema, inputs, ttl, .. } = &*plan;
+    ///
+    /// # Panics
+    ///
+    /// If the plan has no windows.
+    pub(super) fn open(backend: &mut B, plan: Arc<Plan>) -> Result<Self, Failure> {
+        let Plan { specs, key_schema, inputs, ttl, windows, .. } = &*plan;
+        let Some(WindowPlan { assigner, key_schema: windowed, .. }) = windows else {
+            panic!("the plan of windows has some");
+        };
         let keys = (key_schema, windowed);
         let states = WindowedAggregates::open(backend, specs, *assigner, keys, *ttl);
         let (clocks, closed) = (Clocks::new(inputs.len()), i64::MIN);

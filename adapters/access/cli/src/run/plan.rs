@@ -26,6 +26,9 @@ pub(super) struct Plan {
     pub(super) key_schema: StoredSchema,
     /// The inputs by name, for messages.
     pub(super) inputs: Vec<String>,
+    /// What tells it from other jobs while it runs: all that each process of a cluster must be
+    /// given alike.
+    pub(super) identity: u128,
     /// What makes it the same job.
     pub(super) signature: Vec<u8>,
     /// The windows, if there are any.
@@ -80,6 +83,7 @@ impl Plan {
             windows,
             key_schema,
             inputs: run.input.iter().map(|path| name_of(path)).collect(),
+            identity: identity(run),
             signature: signature(run),
         })
     }
@@ -120,6 +124,15 @@ fn signature(run: &Run) -> Vec<u8> {
         }
     }
     postcard::to_allocvec(&words).expect("texts have an encoding")
+}
+
+/// Returns what the workers of all processes must have alike, the order of SPECs among it.
+fn identity(run: &Run) -> u128 {
+    let specs: Vec<String> = run.agg.iter().map(ToString::to_string).collect();
+    let Run { windows, ttl, key_groups, .. } = run;
+    let parts =
+        (signature(run), specs, windows.time.is_some(), windows.lateness(), ttl, key_groups);
+    xxh3_128(&postcard::to_allocvec(&parts).expect("texts and numbers have an encoding"))
 }
 
 fn name_of(path: &Path) -> String {
