@@ -34,14 +34,14 @@ fn a_process_that_is_killed_ends_all_and_any_shape_goes_on() {
 }
 
 #[test]
-fn the_first_process_is_missed_by_the_others_and_the_job_goes_on_on_threads() {
+fn a_first_process_that_is_killed_ends_all_and_the_job_goes_on_on_threads() {
     let (place, flights) = Place::with_flights();
     let mut running = Cluster::new(&place, 3, 1).start(&format!("{} {SLOW}", job()));
     let mut first = running.remove(0);
     wait_for_checkpoints(&place, &mut first, 1);
     first.kill();
     for other in running {
-        other.wait().refused(1, &["process 0 is gone"]);
+        other.wait().refused(1, &["is gone", "start all processes again"]);
     }
     place.holdwater(&job()).succeed();
     assert_same(&place.rows("out.csv"), &wanted(&flights));
@@ -107,7 +107,7 @@ fn of_two_clusters_on_one_directory_one_publishes_and_the_other_stops() {
     young.succeed(&job());
     let second = old.pop().unwrap();
     let first = old.pop().unwrap();
-    first.wait().refused(1, &["has taken over", "another run of the job goes on"]);
+    first.wait().refused(1, &["has taken over", "another process runs this job now"]);
     second.wait().refused(1, &["process 0", "has taken over"]);
     assert!(!place.path("old.csv").exists());
     assert_same(&place.rows("out.csv"), &wanted(&flights));
