@@ -26,6 +26,11 @@ impl<'p> Cluster<'p> {
         Self { place, processes, threads, hosts }
     }
 
+    /// Returns the name of the file of addresses.
+    pub(crate) fn hosts(&self) -> &str {
+        &self.hosts
+    }
+
     /// Returns the command of one process.
     pub(crate) fn line(&self, job: &str, process: usize, flags: &str) -> String {
         let Self { processes, threads, hosts, .. } = self;

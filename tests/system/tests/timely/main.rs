@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod cluster;
+mod docs;
 mod failures;
 
 use holdwater_system::expected::expected;
