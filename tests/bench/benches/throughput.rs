@@ -4,6 +4,8 @@
 //! checkpoint each second; beside it the `csv` crate, which reads the same file into `ByteRecord`s
 //! on one thread. Once with rows of the five columns that the sample has, once with no more than
 //! the three that are read. `HOLDWATER_ROWS` sets the number of rows (10 million).
+//!
+//! Then the same jobs on timely, beside threads with as many subtasks as it has workers.
 
 use std::error::Error;
 use std::fs::File;
@@ -56,6 +58,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let bytes = generate(&input, shape, rows)?;
         println!("{}; {rows} rows of {:.1} bytes\n", shape.name, bytes as f64 / rows as f64);
         measure(&input, shape, rows, place.path())?;
+        engines(&input, shape, rows, place.path())?;
     }
     Ok(())
 }
@@ -64,7 +67,7 @@ fn measure(input: &Path, shape: &Shape, rows: u64, place: &Path) -> Result<(), B
     let mut samples = [const { Vec::new() }; 6];
     for _ in 0..ROUNDS {
         let parsed = Spent::by(rows, || parse(input, rows))?;
-        let ran = Spent::by(rows, || run(input, shape.job, place))?;
+        let ran = Spent::by(rows, || run(input, shape.job, "--parallelism 2", place))?;
         let found = [parsed.wall, parsed.process, ran.wall, ran.process];
         let ratios = [ran.wall / parsed.wall, ran.process / parsed.process];
         for (sample, figure) in samples.iter_mut().zip(found.into_iter().chain(ratios)) {
@@ -78,6 +81,30 @@ fn measure(input: &Path, shape: &Shape, rows: u64, place: &Path) -> Result<(), B
         line("time of processors", [parsed, ran, process].map(shown)),
     ];
     print_table(&["ns per row", "parsing", "run", "ratio"], &table);
+    println!();
+    Ok(())
+}
+
+/// Compares threads with timely, by the time that each takes for the job.
+fn engines(input: &Path, shape: &Shape, rows: u64, place: &Path) -> Result<(), Box<dyn Error>> {
+    let mut table = Vec::new();
+    for workers in [1, 2] {
+        let mut samples = [const { Vec::new() }; 3];
+        let threads = format!("--parallelism {workers}");
+        let timely = format!("--engine timely -- -w {workers}");
+        for _ in 0..ROUNDS {
+            let threads = Spent::by(rows, || run(input, shape.job, &threads, place))?.wall;
+            let timely = Spent::by(rows, || run(input, shape.job, &timely, place))?.wall;
+            for (sample, figure) in samples.iter_mut().zip([threads, timely, threads / timely]) {
+                sample.push(figure);
+            }
+        }
+        let [threads, timely, speed] = samples.map(median);
+        let per_second = |nanos: f64| format!("{:.2}", 1e3 / nanos);
+        let cells = vec![per_second(threads), per_second(timely), shown(speed)];
+        table.push((format!("{workers} subtasks"), cells));
+    }
+    print_table(&["million rows/s", "threads", "timely", "timely / threads"], &table);
     println!();
     Ok(())
 }
@@ -146,11 +173,11 @@ fn parse(input: &Path, rows: u64) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn run(input: &Path, job: &str, place: &Path) -> Result<(), Box<dyn Error>> {
+fn run(input: &Path, job: &str, engine: &str, place: &Path) -> Result<(), Box<dyn Error>> {
     let (output, checkpoints) = (place.join("out.csv"), place.join("checkpoints"));
     let line = format!(
-        "holdwater run --input {} {job} --parallelism 2 \
-         --checkpoints {} --checkpoint-every 1s --output {} --progress never",
+        "holdwater run --input {} {job} \
+         --checkpoints {} --checkpoint-every 1s --output {} --progress never {engine}",
         input.display(),
         checkpoints.display(),
         output.display()
