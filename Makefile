@@ -7,7 +7,7 @@ TARGETS ?= evolving manifest snapshot walker
 KILLS ?= 1000
 
 .PHONY: help test quick tools objects rocksdb libclang format lint core tests docs sim smoke planted \
-	planted-table bare-metal wasm kill bench fuzz golden corpus
+	planted-table crash-points bare-metal wasm kill bench fuzz golden corpus
 .NOTPARALLEL:
 
 help: ## List the targets
@@ -69,6 +69,9 @@ tests: ## Run the tests of all packages
 # Libraries only: the binary `holdwater` would overwrite the pages of the core.
 docs: ## Build the documentation, warnings denied
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --lib
+
+crash-points: ## Crash at every step, and again at each of those that follow (some 15 minutes)
+	$(CARGO) run --release -p holdwater-sim -- --crash-points 2
 
 sim: ## Simulate SEEDS failure schedules (20000), and a crash at every step
 	$(CARGO) run --release -p holdwater-sim -- --crash-points

@@ -80,6 +80,8 @@ pub struct Crashes {
     pub at: Option<(Site, u32)>,
     /// Before the step of storage with this number.
     pub at_step: Option<u64>,
+    /// Once more, when so many steps were done after that.
+    pub again: Option<u64>,
     /// The job ends by itself in this step of the run, and is started again.
     pub exit_at: Option<u64>,
     /// Crashes of this kind only: without it half of them are power losses.
@@ -139,6 +141,7 @@ impl Config {
                 in_recovery: Chance::NEVER,
                 at: None,
                 at_step: None,
+                again: None,
                 exit_at: None,
                 power: None,
                 persistence: None,
@@ -162,6 +165,7 @@ impl Crashes {
             in_recovery: maybe(random, 32, 256),
             at,
             at_step: None,
+            again: None,
             exit_at: None,
             power,
             persistence,

@@ -42,9 +42,10 @@ struct Arguments {
     /// Tell what happens by the decisions in a file
     #[arg(long, value_name = "FILE", conflicts_with = "seed")]
     replay: Option<PathBuf>,
-    /// Lose power before every step of publish, clean-up and restore
-    #[arg(long)]
-    crash_points: bool,
+    /// Lose power before every step of publish, clean-up and restore; with 2, once more after that
+    #[arg(long, value_name = "TIMES", num_args = 0..=1, default_missing_value = "1",
+        value_parser = clap::value_parser!(u8).range(1..=2))]
+    crash_points: Option<u8>,
     /// Tell what happens at one crash point, as a failure prints it
     #[arg(long, value_name = "POINT")]
     point: Option<Point>,
@@ -76,8 +77,8 @@ fn main() -> io::Result<ExitCode> {
         }
     } else if arguments.without_syncs {
         without_syncs(out)?
-    } else if arguments.crash_points {
-        crash_points(out)?
+    } else if let Some(times) = arguments.crash_points {
+        crash_points(out, if times == 1 { Extent::ALL } else { Extent::TWICE })?
     } else {
         seeds(out, arguments.from, arguments.seeds)?
     };
@@ -149,9 +150,9 @@ fn one_seed(
 }
 
 /// Crashes at every point.
-fn crash_points(out: &mut impl Write) -> io::Result<bool> {
+fn crash_points(out: &mut impl Write, extent: Extent) -> io::Result<bool> {
     let bar = progress(None).with_message("crash points");
-    let points = points::enumerate(Extent::ALL, None, |points| bar.set_position(points.runs));
+    let points = points::enumerate(extent, None, |points| bar.set_position(points.runs));
     let time = bar.elapsed();
     bar.finish_and_clear();
     writeln!(

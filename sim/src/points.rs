@@ -1,7 +1,8 @@
 //! Crash points: each step of storage of a run, and what may be left of it, one after the other.
 //!
 //! Chance hardly ever crashes a job just there. So a run is taken that does everything once, and is
-//! repeated with a power loss before each of its steps, under each persistence.
+//! repeated with a power loss before each of its steps, under each persistence; and, if asked to,
+//! with another one before each of the steps that follow.
 
 use std::error::Error;
 use std::fmt;
@@ -18,7 +19,7 @@ use crate::site::Site;
 use crate::story::Story;
 use crate::world::{Outcome, World};
 
-/// One crash in one schedule.
+/// One crash in one schedule, or two.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Point {
     /// The schedule.
@@ -29,13 +30,17 @@ pub struct Point {
     pub persistence: Persistence,
     /// Which of the ways in which that may turn out.
     pub sample: u64,
+    /// How many steps of storage follow until power is lost again, if it is.
+    pub again: Option<u64>,
 }
 
-/// Writes `schedule:step:persistence:sample`, all as numbers.
+/// Writes `schedule:step:persistence:sample`, all as numbers, and `:again` where there is a second
+/// crash.
 impl fmt::Display for Point {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { schedule, step, persistence, sample } = self;
-        write!(f, "{schedule}:{step}:{}:{sample}", *persistence as usize)
+        let Self { schedule, step, persistence, sample, again } = self;
+        write!(f, "{schedule}:{step}:{}:{sample}", *persistence as usize)?;
+        again.map_or(Ok(()), |again| write!(f, ":{again}"))
     }
 }
 
@@ -45,7 +50,7 @@ pub struct NoPoint;
 
 impl fmt::Display for NoPoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a point is schedule:step:persistence:sample, as a failure prints it")
+        f.write_str("a point is schedule:step:persistence:sample[:again], as a failure prints it")
     }
 }
 
@@ -56,8 +61,12 @@ impl FromStr for Point {
 
     fn from_str(text: &str) -> Result<Self, NoPoint> {
         let numbers: Result<Vec<u64>, _> = text.split(':').map(str::parse).collect();
-        let [schedule, step, persistence, sample] = *numbers.map_err(|_| NoPoint)? else {
-            return Err(NoPoint);
+        let (schedule, step, persistence, sample, again) = match *numbers.map_err(|_| NoPoint)? {
+            [schedule, step, persistence, sample] => (schedule, step, persistence, sample, None),
+            [schedule, step, persistence, sample, again] => {
+                (schedule, step, persistence, sample, Some(again))
+            }
+            _ => return Err(NoPoint),
         };
         let schedule = usize::try_from(schedule).map_err(|_| NoPoint)?;
         let persistence = usize::try_from(persistence).ok();
@@ -65,7 +74,7 @@ impl FromStr for Point {
         if schedule >= SCHEDULES {
             return Err(NoPoint);
         }
-        Ok(Self { schedule, step, persistence: persistence.ok_or(NoPoint)?, sample })
+        Ok(Self { schedule, step, persistence: persistence.ok_or(NoPoint)?, sample, again })
     }
 }
 
@@ -89,13 +98,17 @@ pub struct Extent {
     pub schedules: usize,
     /// How often a persistence is tried that leaves something to chance.
     pub samples: u64,
+    /// Before how many of the steps that follow a crash there is another one.
+    pub again: u64,
 }
 
 impl Extent {
     /// Everything, in some 11,000 runs.
-    pub const ALL: Self = Self { schedules: SCHEDULES, samples: 6 };
+    pub const ALL: Self = Self { schedules: SCHEDULES, samples: 6, again: 0 };
     /// What a build without optimization takes a few seconds for.
-    pub const SMALL: Self = Self { schedules: 1, samples: 1 };
+    pub const SMALL: Self = Self { schedules: 1, samples: 1, again: 0 };
+    /// Two crashes: the second up to where the restart has completed a checkpoint and cleaned up.
+    pub const TWICE: Self = Self { schedules: SCHEDULES, samples: 1, again: 40 };
 }
 
 /// Crashes at every point of every schedule, until one fails.
@@ -111,18 +124,21 @@ pub fn enumerate(
         for step in 0.. {
             let mut crashed = false;
             for (persistence, sample) in remains(extent.samples) {
-                let point = Point { schedule, step, persistence, sample };
-                let outcome = run(point, without_sync, Story::default());
-                crashed |= outcome.marks.count(Mark::PowerLoss(persistence)) > 0;
-                points.runs += 1;
-                points.marks.add(&outcome.marks);
-                seen(&points);
-                if let Some(violation) = outcome.violation {
-                    points.failed = Some((point, violation));
-                    return points;
-                }
+                let mut point = Point { schedule, step, persistence, sample, again: None };
+                let mut crash = |point| points.crash(point, without_sync, &mut seen);
+                crashed |= crash(point) > 0;
                 if !crashed {
                     break;
+                }
+                for again in 0..extent.again {
+                    point.again = Some(again);
+                    if crash(point) < 2 {
+                        // The run was over before.
+                        break;
+                    }
+                }
+                if points.failed.is_some() {
+                    return points;
                 }
             }
             if !crashed {
@@ -135,6 +151,28 @@ pub fn enumerate(
     points
 }
 
+impl Points {
+    /// Runs one point, unless one has failed; returns how often power was lost.
+    fn crash(
+        &mut self,
+        point: Point,
+        without_sync: Option<Site>,
+        seen: &mut impl FnMut(&Self),
+    ) -> u64 {
+        if self.failed.is_some() {
+            return 0;
+        }
+        let outcome = run(point, without_sync, Story::default());
+        self.runs += 1;
+        self.marks.add(&outcome.marks);
+        seen(self);
+        if let Some(violation) = outcome.violation {
+            self.failed = Some((point, violation));
+        }
+        outcome.marks.count(Mark::PowerLoss(point.persistence))
+    }
+}
+
 /// Runs one point.
 pub fn run(point: Point, without_sync: Option<Site>, story: Story) -> Outcome {
     let random = Random::new(point.schedule as u64).with_stream(Stream::Remains, point.sample);
@@ -142,6 +180,7 @@ pub fn run(point: Point, without_sync: Option<Site>, story: Story) -> Outcome {
     config.without_sync = without_sync;
     config.crashes = Crashes {
         at_step: Some(point.step),
+        again: point.again,
         power: Some(true),
         persistence: Some(point.persistence),
         ..config.crashes
@@ -205,10 +244,12 @@ mod tests {
     #[test]
     fn a_point_reads_back_as_it_is_written() {
         for (persistence, sample) in remains(2) {
-            let point = Point { schedule: 3, step: 45, persistence, sample };
-            assert_eq!(point.to_string().parse(), Ok(point));
+            for again in [None, Some(7)] {
+                let point = Point { schedule: 3, step: 45, persistence, sample, again };
+                assert_eq!(point.to_string().parse(), Ok(point));
+            }
         }
-        for text in ["", "1:2:3", "4:0:0:0", "1:2:7:0", "1:2:3:4:5", "a:2:3:4"] {
+        for text in ["", "1:2:3", "4:0:0:0", "1:2:7:0", "1:2:3:4:5:6", "1:2:3:4:", "a:2:3:4"] {
             assert_eq!(text.parse::<Point>(), Err(NoPoint), "{text}");
         }
     }

@@ -7,7 +7,7 @@ use holdwater::checkpoint::Performer;
 use holdwater::storage::{Reply, Request};
 
 use crate::check::{self, Violation, Witness};
-use crate::config::{Config, NetworkFaults};
+use crate::config::{Config, Crashes, NetworkFaults};
 use crate::disk::{Disk, Faults, Medium, Persistence};
 use crate::marks::{Mark, Marks};
 use crate::network::{Letter, Network, Sent};
@@ -220,8 +220,9 @@ impl Setting {
         }
         let crashes = self.config.crashes;
         if crashes.at_step == Some(self.sites.len() as u64) {
-            // Once: the step that was not done is not counted.
-            self.config.crashes.at_step = None;
+            // The step that was not done is not counted.
+            let Crashes { at_step, again, .. } = &mut self.config.crashes;
+            *at_step = again.take().map(|after| self.sites.len() as u64 + after);
             return true;
         }
         if let Some((target, passes)) = crashes.at

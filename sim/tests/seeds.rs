@@ -57,6 +57,15 @@ fn no_crash_point_fails() {
 }
 
 #[test]
+fn no_crash_soon_after_another_fails() {
+    let extent = Extent { again: 2, ..Extent::SMALL };
+    let points = enumerate(extent, None, |_| ());
+    assert_eq!(points.failed, None);
+    let once = enumerate(Extent::SMALL, None, |_| ());
+    assert!(points.runs > once.runs + points.steps, "{} {}", points.runs, once.runs);
+}
+
+#[test]
 fn each_sync_is_missed() {
     let syncs: Vec<_> = SITES.into_iter().filter(|site| site.is_sync()).collect();
     assert_eq!(syncs.len(), 12);
