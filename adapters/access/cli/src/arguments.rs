@@ -575,7 +575,7 @@ mod tests {
                 "two columns are called window_start",
             ),
             (&format!("{JOB} positional"), "positional"),
-            ("list", "<DIR>"),
+            ("list", "<DIR|URL>"),
             ("list a b", "'b'"),
         ] {
             let text = refused(line);
