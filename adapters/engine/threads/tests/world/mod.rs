@@ -14,7 +14,7 @@ use holdwater::key::KeyGroups;
 use holdwater::manifest::{CheckpointId, SinkEntry};
 use holdwater::sink::{CutBack, Sink, Source};
 use holdwater::state::{Backend, Map, Value};
-use holdwater::storage::{Area, ObjectId, Storage};
+use holdwater::storage::{Area, ObjectId, ObjectKind, Storage};
 use holdwater_bytes::{Bytes, Ordered};
 use holdwater_heap::Heap;
 use holdwater_threads::{
@@ -601,9 +601,14 @@ pub fn damage(storage: &mut impl Storage, id: ObjectId, offset: u64) {
     storage.sync(file).unwrap();
 }
 
-/// Returns the newest snapshot file.
+/// Returns the newest snapshot file of a complete checkpoint: a job that failed may leave others.
 pub fn newest(storage: &mut impl Storage) -> ObjectId {
-    let mut found = Vec::new();
+    let (mut found, mut complete) = (Vec::new(), None);
     storage.list(Area::Data, &mut |id| found.push(id)).unwrap();
-    found.into_iter().max_by_key(|id| (id.checkpoint, id.part)).unwrap()
+    let mut note = |id: ObjectId| {
+        complete = complete.max((id.kind == ObjectKind::Manifest).then_some(id.checkpoint));
+    };
+    storage.list(Area::Manifests, &mut note).unwrap();
+    let files = found.into_iter().filter(|id| Some(id.checkpoint) <= complete);
+    files.max_by_key(|id| (id.checkpoint, id.part)).unwrap()
 }
