@@ -5,6 +5,7 @@
 #![cfg(feature = "objects")]
 
 use std::fs;
+use std::net::TcpListener;
 
 use holdwater_system::expected::expected;
 use holdwater_system::place::Place;
@@ -102,6 +103,31 @@ fn of_two_jobs_on_one_place_one_goes_on_and_the_other_says_why_it_does_not() {
     // What the older one may have published late is not gone on from.
     world.holdwater(&job).succeed();
     assert_same(&world.place.rows("out.csv"), &world.wanted());
+}
+
+#[test]
+fn a_job_on_timely_goes_on_from_a_bucket_in_another_shape() {
+    let world = World::new();
+    let job = JOB.replace("--parallelism 2", "--checkpoints s3://bucket/job");
+    let job = format!("{job} --checkpoint-every 1000rows");
+    let one = world.holdwater(&format!("{job} --rate 2000 --engine timely -- -w 2"));
+    let mut one = one.start();
+    one.until(|| !world.checkpoints("s3://bucket/job").is_empty());
+    one.kill();
+
+    let ports = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    let hosts = ports.each_ref().map(|port| format!("{}\n", port.local_addr().unwrap()));
+    world.place.write("hosts.txt", &hosts.concat());
+    drop(ports);
+    let process = |number| {
+        let line = format!("{job} --engine timely -- -n 2 -p {number} -h hosts.txt");
+        world.holdwater(&line).start()
+    };
+    let (second, first) = (process(1), process(0));
+    first.wait().succeeded().warned(&["resumed from checkpoint"]);
+    second.wait().succeeded();
+    assert_same(&world.place.rows("out.csv"), &world.wanted());
+    world.holdwater("verify s3://bucket/job --deep").succeed();
 }
 
 #[test]
