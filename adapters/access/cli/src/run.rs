@@ -27,7 +27,7 @@ use holdwater_timely::Cluster;
 
 use self::cluster::{Follower, OPERATOR, unless_interrupted};
 use self::growing::Growing;
-use self::operator::{Aggregate, ResultRow, WindowedAggregate};
+use self::operator::ResultRow;
 use self::plan::Plan;
 use self::report::Report;
 use self::sink::Results;
@@ -101,12 +101,7 @@ impl Attempt<'_> {
         let summary = match summary {
             Err(Failure::Damaged(text)) if self.may_go_on() => {
                 report.line(&format!("warning: {text}; going on from an intact checkpoint"));
-                if let Some(checkpoints) = &mut self.checkpoints
-                    && matches!(checkpoints.start, Start::Fresh)
-                {
-                    // The first start has begun the lineage.
-                    checkpoints.start = Start::Resume;
-                }
+                self.checkpoints.iter_mut().for_each(Checkpoints::go_on);
                 let again;
                 (report, again) = self.start(open_inputs(self.run, self.plan)?)?;
                 again?
@@ -200,19 +195,13 @@ impl any::Job for Task<'_> {
         let Self { run, cluster, plan, inputs, checkpoints, options, report } = self;
         let (results, of_job, identity) = (Results::default(), Arc::clone(plan), plan.identity);
         let ended = if plan.windows.is_none() {
-            let operator = move |subtask: threads::Subtask| {
-                let mut store = open(&stores, subtask)?;
-                Aggregate::open(&mut store, Arc::clone(&of_job))
-            };
+            let operator = operator::without_windows(stores, of_job);
             let job = job(inputs, operator, results.clone(), checkpoints, options);
             cluster::run(cluster, identity, job, report)
         } else {
             let growing = Growing::new(run, report.bar())?;
             report.set_repeats(growing.is_stream());
-            let operator = move |subtask: threads::Subtask| {
-                let mut store = open(&stores, subtask)?;
-                WindowedAggregate::open(&mut store, Arc::clone(&of_job))
-            };
+            let operator = operator::in_windows(stores, of_job);
             let job = job(inputs, operator, growing, checkpoints, options);
             cluster::run(cluster, identity, job, report)
         };
@@ -225,10 +214,6 @@ impl any::Job for Task<'_> {
         }
         Ok(summary)
     }
-}
-
-fn open<S: Stores>(stores: &S, subtask: threads::Subtask) -> Result<S::Store, Failure> {
-    stores.open(subtask.groups).map_err(|error| failures::of_state(&error))
 }
 
 fn not_built(error: NotBuilt) -> Failure {

@@ -97,6 +97,15 @@ impl<B> Checkpoints<B> {
     }
 }
 
+impl<B> Checkpoints<B> {
+    /// Has the next start of the job go on where the last one came to, which has begun its lineage.
+    pub fn go_on(&mut self) {
+        if matches!(self.start, Start::Fresh) {
+            self.start = Start::Resume;
+        }
+    }
+}
+
 /// What a job goes on from.
 #[derive(Clone, Debug)]
 pub enum Start<B> {

@@ -10,7 +10,7 @@ use crate::error::EngineError;
 use crate::job::{Job, run};
 use crate::observer::{Event, Observer};
 use crate::operator::{Operator, Subtask};
-use crate::options::{Start, Stop};
+use crate::options::Stop;
 use crate::source::RoutedSource;
 use crate::summary::Summary;
 
@@ -51,11 +51,8 @@ where
         let mut job = make();
         let stop = job.options.stop.clone();
         let has_checkpoints = job.checkpoints.is_some();
-        if let Some(checkpoints) = job.checkpoints.as_mut().filter(|_| !is_first)
-            && matches!(checkpoints.start, Start::Fresh)
-        {
-            // The first run has begun the lineage.
-            checkpoints.start = Start::Resume;
+        if let Some(checkpoints) = job.checkpoints.as_mut().filter(|_| !is_first) {
+            checkpoints.go_on();
         }
         is_first = false;
         let mut progress = Progress { observer: &mut *observer, is_made: false };

@@ -11,11 +11,11 @@ use holdwater_threads::{
 use holdwater_timely::{self as timely, Cluster, ClusterError, Part};
 
 use super::batch::RowBatch;
-use super::operator::{Aggregate, ResultRow, WindowedAggregate};
+use super::failures;
+use super::operator::{self, ResultRow};
 use super::plan::Plan;
 use super::report::Report;
 use super::source::RowSource;
-use super::{failures, open};
 use crate::failure::Failure;
 use crate::place::Place;
 
@@ -58,16 +58,10 @@ impl any::Job for Follower<'_> {
         let (identity, windowed) = (plan.identity, plan.windows.is_some());
         let plan = Arc::clone(plan);
         let ended = if windowed {
-            let operator = move |subtask: Subtask| {
-                let mut store = open(&stores, subtask)?;
-                WindowedAggregate::open(&mut store, Arc::clone(&plan))
-            };
+            let operator = operator::in_windows(stores, plan);
             timely::follow(cluster, Part { identity, name, operator, checkpoints, options })
         } else {
-            let operator = move |subtask: Subtask| {
-                let mut store = open(&stores, subtask)?;
-                Aggregate::open(&mut store, Arc::clone(&plan))
-            };
+            let operator = operator::without_windows(stores, plan);
             timely::follow(cluster, Part { identity, name, operator, checkpoints, options })
         };
         unless_interrupted(ended).map_err(|error| failures::of_engine(error, directory))

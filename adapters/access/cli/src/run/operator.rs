@@ -5,7 +5,8 @@ use std::sync::Arc;
 use holdwater::state::{Backend, States};
 use holdwater::timer::Sweep;
 use holdwater::window::Window;
-use holdwater_threads::{Operator, Outputs};
+use holdwater_any::Stores;
+use holdwater_threads::{Operator, Outputs, Subtask};
 use serde::{Deserialize, Serialize};
 
 use super::batch::RowBatch;
@@ -25,6 +26,26 @@ pub(super) struct ResultRow {
     pub(super) key: Fields,
     pub(super) window: Option<Window>,
     pub(super) answers: Box<[Answer<'static>]>,
+}
+
+/// Returns what makes the operator of a subtask, where results are shown at the end.
+pub(super) fn without_windows<S: Stores>(
+    stores: S,
+    plan: Arc<Plan>,
+) -> impl Fn(Subtask) -> Result<Aggregate<S::Store>, Failure> + Send + Sync + 'static {
+    move |subtask| Aggregate::open(&mut open(&stores, subtask)?, Arc::clone(&plan))
+}
+
+/// Returns what makes the operator of a subtask, where each window is shown once it has closed.
+pub(super) fn in_windows<S: Stores>(
+    stores: S,
+    plan: Arc<Plan>,
+) -> impl Fn(Subtask) -> Result<WindowedAggregate<S::Store>, Failure> + Send + Sync + 'static {
+    move |subtask| WindowedAggregate::open(&mut open(&stores, subtask)?, Arc::clone(&plan))
+}
+
+fn open<S: Stores>(stores: &S, subtask: Subtask) -> Result<S::Store, Failure> {
+    stores.open(subtask.groups).map_err(|error| of_state(&error))
 }
 
 /// Aggregates the rows of the keys of one subtask; the results are shown at the end.
