@@ -33,18 +33,25 @@ impl Trial {
         figures(&[&self.left, &self.right])
     }
 
+    /// Begins another run with nothing but the checkpoints there are: gives what the operator
+    /// counts in, where results go, and the sources.
+    fn begin(&mut self, manner: Manner) -> (Shared, Outside, Vec<Rows>) {
+        let shared = Shared::default();
+        self.witness = Witness { shared: shared.clone(), ..Witness::default() };
+        let sources = vec![
+            Rows::new(&self.left, manner, &shared),
+            Rows::new(&self.right, Manner::Plain, &shared),
+        ];
+        (shared, Outside::default(), sources)
+    }
+
     /// Runs the job on so many workers, with a source that does as it is told.
     fn run(
         &mut self,
         workers: usize,
         manner: Manner,
     ) -> (Result<Summary, EngineError>, Vec<Figure>) {
-        let (shared, outside) = (Shared::default(), Outside::default());
-        self.witness = Witness { shared: shared.clone(), ..Witness::default() };
-        let sources = vec![
-            Rows::new(&self.left, manner, &shared),
-            Rows::new(&self.right, Manner::Plain, &shared),
-        ];
+        let (shared, outside, sources) = self.begin(manner);
         let checkpoints = Some(every(700, &self.storage));
         let job = job(sources, counting_on_heap(&shared), &outside, checkpoints, 1);
         let ended = run(Cluster::alone(workers), 7, job, &mut self.witness);
@@ -53,12 +60,7 @@ impl Trial {
 
     /// Runs the job on threads.
     fn run_on_threads(&mut self, manner: Manner) -> (Result<Summary, EngineError>, Vec<Figure>) {
-        let (shared, outside) = (Shared::default(), Outside::default());
-        self.witness = Witness { shared: shared.clone(), ..Witness::default() };
-        let sources = vec![
-            Rows::new(&self.left, manner, &shared),
-            Rows::new(&self.right, Manner::Plain, &shared),
-        ];
+        let (shared, outside, sources) = self.begin(manner);
         let checkpoints = Some(every(700, &self.storage));
         let job = job(sources, counting(&shared), &outside, checkpoints, 2);
         let ended = holdwater_threads::run(job, &mut self.witness);
