@@ -10,8 +10,10 @@
 mod decode;
 mod encode;
 mod file;
+mod native;
 
 pub use file::{claim_file, decode_record, record_file};
+pub use native::{NativeFile, NativePart, NativeState};
 
 use alloc::collections::BTreeSet;
 use alloc::string::String;
@@ -178,6 +180,9 @@ pub struct OperatorEntry {
     pub parallelism: u16,
     /// Its states, ascending by name.
     pub states: Vec<StateEntry>,
+    /// Files of a store that hold rows of its keyed states, ascending by their groups, which are
+    /// apart. What is in them is in no chain.
+    pub natives: Vec<NativePart>,
 }
 
 impl OperatorEntry {

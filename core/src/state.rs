@@ -31,6 +31,7 @@ mod loan;
 #[cfg(feature = "alloc")]
 mod locator;
 mod map;
+mod native;
 mod ordered;
 mod piece;
 mod rows;
@@ -53,6 +54,9 @@ pub use loan::{Fate, Loan};
 #[cfg(feature = "alloc")]
 pub use locator::Locator;
 pub use map::Map;
+pub use native::{KeptFile, Native, Unfetched};
+#[cfg(feature = "alloc")]
+pub use native::{NativeFrozen, NativeSnapshot};
 pub use ordered::OrderedMap;
 pub use piece::{Piece, Raw};
 pub use rows::{Change, Form, ITEMS_MAX, Op, Shape};
@@ -194,6 +198,13 @@ pub trait State {
         Ok(false)
     }
 
+    /// Takes over, while it is empty, the rows that a store of the same kind left in files: those
+    /// of the groups that both have. Returns whether it could; not every store keeps such files.
+    fn attach(&mut self, native: &mut dyn Native) -> Result<bool, Self::Error> {
+        let _ = native;
+        Ok(false)
+    }
+
     /// Settles what of the rows loaded so far stays with this task. What belongs to keys does: it
     /// was loaded by key group. Operator state moves when the number of tasks has changed.
     fn divide(&mut self, division: &mut Division) -> Result<(), Self::Error> {
@@ -256,6 +267,12 @@ pub trait Frozen: Send + Sync + 'static {
 
     /// Writes all rows of `group`, as in a full part, whatever the shape.
     fn scan(&self, group: KeyGroup, out: &mut RowWriter<'_>) -> Result<(), SaveError<Self::Error>>;
+
+    /// Returns the files that hold the same rows, if the store keeps such and is to save them.
+    #[cfg(feature = "alloc")]
+    fn native(&self) -> Option<NativeFrozen<'_>> {
+        None
+    }
 }
 
 /// A part where it lies.

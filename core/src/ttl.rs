@@ -328,6 +328,10 @@ macro_rules! state {
                 self.state.adopt(group, part)
             }
 
+            fn attach(&mut self, native: &mut dyn crate::state::Native) -> Result<bool, S::Error> {
+                self.state.attach(native)
+            }
+
             fn loaded(&mut self, checkpoint: u64) {
                 self.state.loaded(checkpoint);
             }

@@ -9,7 +9,8 @@ use super::job::Job;
 use super::report::{GroupChange, Report, StateChange, TaskId};
 use crate::barrier::Barrier;
 use crate::manifest::{
-    Chain, FileEntry, Manifest, OperatorEntry, Origin, Part, PartShape, StateEntry, StateSchema,
+    Chain, FileEntry, Manifest, NativePart, OperatorEntry, Origin, Part, PartShape, StateEntry,
+    StateSchema,
 };
 use crate::planted::planted;
 use crate::state::Kind;
@@ -81,9 +82,10 @@ impl Assembly<'_> {
     pub(super) fn manifest(&self) -> Result<Manifest, Refusal> {
         let mut operators = Vec::new();
         for (number, shape) in self.job.operators.iter().enumerate() {
-            let states = self.states(number as u16, &shape.name)?;
+            let natives = self.natives(number as u16, &shape.name)?;
+            let states = self.states(number as u16, &shape.name, &natives)?;
             let (name, parallelism) = (shape.name.clone(), shape.parallelism);
-            operators.push(OperatorEntry { name, parallelism, states });
+            operators.push(OperatorEntry { name, parallelism, states, natives });
         }
         let mut counters = BTreeMap::<String, u64>::new();
         for (name, count) in self.reports.values().flat_map(|report| &report.counters) {
@@ -117,14 +119,19 @@ impl Assembly<'_> {
     }
 
     /// Brings together what the tasks of an operator report.
-    fn states(&self, operator: u16, name: &str) -> Result<Vec<StateEntry>, Refusal> {
+    fn states(
+        &self,
+        operator: u16,
+        name: &str,
+        natives: &[NativePart],
+    ) -> Result<Vec<StateEntry>, Refusal> {
         let base = self.base().and_then(|base| base.operator(name));
         let mut states = BTreeMap::<&str, (StateEntry, BTreeSet<u16>)>::new();
         let tasks = self.reports.iter().filter(|(task, _)| task.operator == operator);
         for (_, report) in tasks {
             for change in &report.states {
                 let groups = self.groups(operator, &change.schema);
-                let place = Place { assembly: self, operator: name, groups, change };
+                let place = Place { assembly: self, operator: name, groups, change, natives };
                 let (entry, reported) =
                     states.entry(&change.name).or_insert_with(|| (place.entry(), BTreeSet::new()));
                 place.add(
@@ -151,6 +158,34 @@ impl Assembly<'_> {
         states.into_iter().map(complete).collect()
     }
 
+    /// Brings together the native parts of an operator, whose files are those of its tasks or of
+    /// the base.
+    fn natives(&self, operator: u16, name: &str) -> Result<Vec<NativePart>, Refusal> {
+        let base = self.base().map(Manifest::native_files).unwrap_or_default();
+        let mut natives = Vec::new();
+        for (_, report) in self.reports.iter().filter(|(task, _)| task.operator == operator) {
+            for native in &report.natives {
+                let is_known = |id: ObjectId| {
+                    base.contains(&id) || report.files.iter().any(|file| file.id == id)
+                };
+                let refusal = |fault| {
+                    let state = native.states.first().map(|state| state.name.clone());
+                    Refusal { operator: name.into(), state: state.unwrap_or_default(), fault }
+                };
+                if let Some(file) = native.files.iter().find(|file| !is_known(file.file)) {
+                    return Err(refusal(RefusalFault::File(file.file)));
+                }
+                let groups = usize::from(native.groups.end.saturating_sub(native.groups.start));
+                if groups == 0 || native.states.iter().any(|state| state.keys.len() != groups) {
+                    return Err(refusal(RefusalFault::Group(native.groups.start)));
+                }
+                natives.push(native.clone());
+            }
+        }
+        natives.sort_by_key(|native| native.groups.start);
+        Ok(natives)
+    }
+
     /// Returns how many groups a state has: as many as there are tasks where it is an operator's.
     fn groups(&self, operator: u16, schema: &StateSchema) -> u16 {
         let shape = self.job.operators.get(usize::from(operator));
@@ -164,8 +199,10 @@ impl Assembly<'_> {
     fn files(&self, operators: &[OperatorEntry]) -> Vec<FileEntry> {
         let chains = operators.iter().flat_map(|operator| &operator.states);
         let chains = chains.flat_map(|state| &state.chains);
-        let named: BTreeSet<_> =
+        let mut named: BTreeSet<_> =
             chains.flat_map(|chain| &chain.parts).map(|part| part.file).collect();
+        let natives = operators.iter().flat_map(|operator| &operator.natives);
+        named.extend(natives.flat_map(|native| &native.files).map(|file| file.file));
         let reported = self.reports.values().flat_map(|report| &report.files);
         let known = reported.chain(self.base().into_iter().flat_map(|base| &base.files));
         let named: BTreeMap<_, _> =
@@ -181,6 +218,7 @@ struct Place<'a> {
     /// How many groups the state has.
     groups: u16,
     change: &'a StateChange,
+    natives: &'a [NativePart],
 }
 
 impl Place<'_> {
@@ -208,12 +246,19 @@ impl Place<'_> {
             }
             let stands_on_base = match change {
                 GroupChange::Empty => continue,
+                GroupChange::Native => {
+                    self.check_native(*group)?;
+                    continue;
+                }
                 GroupChange::Part(part) => matches!(part.shape, PartShape::Delta { .. }),
                 GroupChange::Unchanged => true,
             };
             let mut parts = Vec::new();
             if stands_on_base {
-                if self.assembly.base().is_none() {
+                let operator = self.assembly.base().map(|base| base.operator(self.operator));
+                // What is in files of a store is no base of rows.
+                let is_native = |operator: &OperatorEntry| operator.native(*group).is_some();
+                if operator.is_none_or(|operator| operator.is_some_and(is_native)) {
                     return Err(self.refusal(RefusalFault::Base(*group)));
                 }
                 if base.is_some_and(|base| !base.schema.is_same(schema)) {
@@ -230,6 +275,17 @@ impl Place<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Checks that one native part has the group of the state.
+    fn check_native(&self, group: u16) -> Result<(), Refusal> {
+        let mut natives = self.natives.iter().filter(|native| native.groups.contains(&group));
+        let has_state =
+            |native: &NativePart| native.states.iter().any(|state| state.name == self.change.name);
+        match (natives.next(), natives.next()) {
+            (Some(native), None) if has_state(native) => Ok(()),
+            _ => Err(self.refusal(RefusalFault::Group(group))),
+        }
     }
 
     /// Checks that a part was written for this checkpoint, to a file of the report.

@@ -3,6 +3,7 @@
 mod adopt;
 mod failure;
 mod fits;
+mod native;
 mod restored;
 
 pub use self::failure::{FileDamage, LoadFailure};
@@ -89,10 +90,11 @@ impl<B: Storage + Clone, E: StateError> Visitor<E> for Loader<'_, B> {
     type Stop = LoadFailure<B::Error, E>;
 
     fn state<S: State<Error = E>>(&mut self, state: &mut S) -> Result<(), Self::Stop> {
-        let name = state.description().name;
+        let (name, mut attached) = (state.description().name, false);
         // A state that the checkpoint does not have is a new one.
         if let Some(entry) = self.operator.state(name.as_str()) {
             let mut damaged = BTreeMap::new();
+            attached = self.attach(entry, state)?;
             // What was loaded of a damaged group cannot be told from the rest: begin again.
             while self.load_chains(entry, &mut damaged, state)? {
                 state.clear().map_err(LoadFailure::NotSettled)?;
@@ -107,9 +109,9 @@ impl<B: Storage + Clone, E: StateError> Visitor<E> for Loader<'_, B> {
             }));
             state.divide(&mut self.division).map_err(LoadFailure::NotSettled)?;
         }
-        // No delta stands on rows of other types or groups: of what the store does not know as its
-        // base it saves everything.
-        if self.fits.is_base(name.as_str()) {
+        // No delta stands on rows of other types or groups, or on files of a store: of what the
+        // store does not know as its base it saves everything.
+        if self.fits.is_base(name.as_str()) && !attached {
             state.loaded(self.snapshots.manifest.id.checkpoint);
         }
         self.restored.rows += state.rows();
@@ -150,7 +152,9 @@ impl<B: Storage + Clone> Loader<'_, B> {
             };
             match parts.try_for_each(&mut load) {
                 Ok(()) => {}
-                Err(LoadFailure::Damaged(damage)) if self.skips() => {
+                Err(LoadFailure::Damaged(damage))
+                    if self.skips() && self.operator.natives.is_empty() =>
+                {
                     damaged.insert(chain.group, damage);
                 }
                 Err(failure) => return Err(failure),
@@ -318,6 +322,7 @@ fn is_keyed<S: State>(state: &S) -> bool {
 
 /// Where in a file something is wrong.
 enum Section<'s> {
+    File,
     Head,
     Index,
     Part { state: &'s str, group: u16, is_keyed: bool },
@@ -328,6 +333,7 @@ enum Section<'s> {
 impl fmt::Display for Section<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::File => f.write_str("file of a store"),
             Self::Head => f.write_str("header, table and seal"),
             Self::Index => f.write_str("index"),
             Self::Part { state, group, is_keyed } => {

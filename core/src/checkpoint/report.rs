@@ -7,8 +7,11 @@ use core::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::barrier::Barrier;
-use crate::manifest::{FileEntry, Part, PartShape, SinkEntry, SourceEntry, StateSchema};
-use crate::snapshot;
+use crate::error::StateError;
+use crate::manifest::{
+    FileEntry, NativePart, Part, PartShape, SinkEntry, SourceEntry, StateSchema,
+};
+use crate::snapshot::{self, FrozenStates};
 use crate::state::{Moment, Shape};
 
 /// Names a task of the job.
@@ -33,6 +36,8 @@ pub struct Report {
     pub files: Vec<FileEntry>,
     /// All states of its operator.
     pub states: Vec<StateChange>,
+    /// The files of a store that hold rows of them: those it wrote, and those of the base.
+    pub natives: Vec<NativePart>,
     /// The inputs it reads.
     pub sources: Vec<SourceEntry>,
     /// The outputs it writes.
@@ -59,6 +64,8 @@ pub struct StateChange {
 pub enum GroupChange {
     /// It has no row.
     Empty,
+    /// A native part has it.
+    Native,
     /// It was written: all of it, or what changed since the base of the barrier.
     Part(Part),
     /// It is as the base has it.
@@ -85,6 +92,19 @@ impl Report {
                     .map(|(group, report)| (*group, change(barrier, file, report)))
                     .collect(),
             }
+        }));
+    }
+}
+
+impl Report {
+    /// Adds the states whose rows are in native parts.
+    pub(super) fn add_native_states<E: StateError>(&mut self, frozen: &FrozenStates<E>) {
+        let groups = frozen.groups();
+        self.states.extend(frozen.natives().map(|(description, _)| StateChange {
+            name: description.name.to_string(),
+            schema: StateSchema::from(description),
+            moment: frozen.cut().moment(),
+            groups: groups.iter().map(|group| (group.index(), GroupChange::Native)).collect(),
         }));
     }
 }

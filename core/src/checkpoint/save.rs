@@ -1,15 +1,20 @@
 //! Saves what a task has frozen: durable before anybody is told of it.
 
+mod native;
+
 use alloc::vec;
+use alloc::vec::Vec;
 use core::fmt;
 
+use self::native::Native;
 use super::report::Report;
 use crate::barrier::Barrier;
 use crate::codec::Write;
 use crate::error::StateError;
-use crate::manifest::FileEntry;
+use crate::manifest::{CheckpointKind, FileEntry};
 use crate::page::{BlockSize, FileHeader, FileKind, Portable};
 use crate::snapshot::{FrozenStates, Portion, WriteError};
+use crate::state::NativeSnapshot;
 use crate::storage::{Failure, ObjectId, Storage};
 
 /// Where the snapshot of a task goes.
@@ -38,8 +43,14 @@ pub fn save<B: Storage, E: StateError>(
 ) -> Result<Report, SaveFailure<B::Error, E>> {
     let mut report = Report::default();
     frozen.verify().map_err(SaveFailure::State)?;
+    // A savepoint is for any store.
+    let is_portable = target.barrier.kind == CheckpointKind::Savepoint;
+    let own = if is_portable { Portion::Own } else { Portion::Rest };
+    if !is_portable {
+        save_natives(storage, target, frozen, wanted, &mut report)?;
+    }
     // What other tasks have as well goes to a file that the manifest need not name.
-    for (portion, part) in [(Portion::Own, target.part), (Portion::Copies, target.part | COPIES)] {
+    for (portion, part) in [(own, target.part), (Portion::Copies, target.part | COPIES)] {
         let Target { barrier, .. } = target;
         if frozen.has_parts(portion) {
             let target = Target { part, ..target };
@@ -53,6 +64,30 @@ pub fn save<B: Storage, E: StateError>(
 
 /// Set in the number of a file of copies; the others are numbered by task.
 const COPIES: u32 = 1 << 16;
+
+/// Saves the files in which a store holds what was frozen, if it does.
+fn save_natives<B: Storage, E: StateError>(
+    storage: &mut B,
+    target: Target<'_>,
+    frozen: &FrozenStates<E>,
+    wanted: &dyn Fn() -> bool,
+    report: &mut Report,
+) -> Result<(), SaveFailure<B::Error, E>> {
+    let Some((_, first)) = frozen.natives().next() else { return Ok(()) };
+    let snapshot = first.snapshot;
+    let is_one = |other: &dyn NativeSnapshot| core::ptr::addr_eq(other, snapshot);
+    assert!(
+        frozen.natives().all(|(_, native)| is_one(native.snapshot)),
+        "the keyed states of an operator are in one store"
+    );
+    let mut native = Native { storage, target, snapshot, wanted, files: Vec::new() };
+    for piece in 0..snapshot.pieces() {
+        report.natives.push(native.save(piece, frozen)?);
+    }
+    report.files.append(&mut native.files);
+    report.add_native_states(frozen);
+    Ok(())
+}
 
 fn save_portion<B: Storage, E: StateError>(
     storage: &mut B,
@@ -92,6 +127,8 @@ fn save_portion<B: Storage, E: StateError>(
 pub enum SaveFailure<M, E> {
     /// The checkpoint was given up meanwhile.
     Abandoned,
+    /// A file of the store could not be read.
+    Native(alloc::string::String),
     /// The state could not be read.
     State(E),
     /// The file could not be written.
@@ -106,7 +143,7 @@ impl<M: fmt::Display, E: fmt::Display> fmt::Display for SaveFailure<M, E> {
             Self::Abandoned => f.write_str("the checkpoint was given up"),
             Self::State(error) => error.fmt(f),
             Self::Storage(failure) => failure.fmt(f),
-            Self::Type(why) => f.write_str(why),
+            Self::Native(why) | Self::Type(why) => f.write_str(why),
         }
     }
 }

@@ -9,8 +9,8 @@ use alloc::vec::Vec;
 use core::cmp::Ordering;
 
 use super::{
-    Chain, CheckpointId, CheckpointKind, FileEntry, Manifest, OperatorEntry, Origin, Part,
-    PartShape, SinkEntry, SourceEntry, StateEntry, StateSchema,
+    Chain, CheckpointId, CheckpointKind, FileEntry, Manifest, NativeFile, NativePart, NativeState,
+    OperatorEntry, Origin, Part, PartShape, SinkEntry, SourceEntry, StateEntry, StateSchema,
 };
 use crate::codec::{Encoding, Reader};
 use crate::error::{Fault, Malformed};
@@ -51,7 +51,8 @@ impl Manifest {
         let key_groups = reader.number(1..=GROUPS_MAX)?;
         let hash_function = reader.reader.byte()?;
         let files = reader.ascending(read_file, |last, next| last.id.cmp(&next.id))?;
-        let operators = Place { id, key_groups, files: &files }.operators(reader)?;
+        let place = Place { id, key_groups, files: &files };
+        let mut operators = place.operators(reader)?;
         let sources = reader
             .each(|reader| Ok(SourceEntry { name: reader.text()?, position: reader.copied()? }))?;
         let sinks = reader.each(|reader| {
@@ -63,6 +64,7 @@ impl Manifest {
             |reader| Ok((reader.text()?, reader.reader.varint_u64()?)),
             |(last, _), (next, _)| last.cmp(next),
         )?;
+        place.natives(&mut operators, reader)?;
         reader.reader.finish()?;
         Ok(Self {
             job,
@@ -123,8 +125,82 @@ impl Place<'_> {
             if parallelism > self.key_groups && states.iter().any(is_keyed) {
                 return Err(start.fault(Fault::Range));
             }
-            Ok(OperatorEntry { name, parallelism, states })
+            Ok(OperatorEntry { name, parallelism, states, natives: Vec::new() })
         })
+    }
+
+    /// Reads the native parts, if there are any, and gives them to their operators.
+    fn natives(
+        &self,
+        operators: &mut [OperatorEntry],
+        input: &mut Input<'_>,
+    ) -> Result<(), Malformed> {
+        let start = input.reader;
+        if start.is_empty() {
+            return Ok(());
+        }
+        let natives = input.ascending(
+            |input| {
+                let start = input.reader;
+                let place = usize::from(input.number(0..=u16::MAX)?);
+                let native = self.native(input)?;
+                let operator = operators.get(place).ok_or(start.fault(Fault::Range))?;
+                let keyed = operator.states.iter().filter(|state| is_keyed(state));
+                // A group has its rows in one place.
+                if keyed.flat_map(|s| &s.chains).any(|c| native.groups.contains(&c.group)) {
+                    return Err(start.fault(Fault::Duplicate));
+                }
+                Ok((place, native))
+            },
+            |(one, last), (other, next)| match one.cmp(other) {
+                Ordering::Equal => last.groups.end.cmp(&(next.groups.start + 1)),
+                order => order,
+            },
+        )?;
+        if natives.is_empty() {
+            return Err(start.fault(Fault::Trailing));
+        }
+        for (place, native) in natives {
+            if let Some(operator) = operators.get_mut(place) {
+                operator.natives.push(native);
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads a native part.
+    fn native(&self, input: &mut Input<'_>) -> Result<NativePart, Malformed> {
+        let store = input.text()?;
+        let first = input.number(0..=self.key_groups - 1)?;
+        let end = input.number(first + 1..=self.key_groups)?;
+        let files = input.ascending(
+            |input| Ok(NativeFile { name: input.text()?, file: self.file(&mut input.reader)?.id }),
+            |last, next| last.name.cmp(&next.name),
+        )?;
+        let states = input.ascending(
+            |input| {
+                let (name, mut keys) = (input.text()?, Vec::new());
+                let count = usize::from(end - first);
+                if count > input.reader.len() {
+                    return Err(input.reader.fault(Fault::End));
+                }
+                input.take(count, size_of::<u64>())?;
+                keys.reserve_exact(count);
+                for _ in first..end {
+                    keys.push(input.reader.varint_u64()?);
+                }
+                Ok(NativeState { name, keys })
+            },
+            |last, next| last.name.cmp(&next.name),
+        )?;
+        Ok(NativePart { store, groups: first..end, files, states })
+    }
+
+    /// Reads the place of a file.
+    fn file(&self, reader: &mut Reader<'_>) -> Result<&FileEntry, Malformed> {
+        let range = reader.fault(Fault::Range);
+        let index = usize::try_from(reader.varint_u64()?).map_err(|_| range)?;
+        self.files.get(index).ok_or(range)
     }
 
     fn state(&self, parallelism: u16, input: &mut Input<'_>) -> Result<StateEntry, Malformed> {
@@ -172,8 +248,7 @@ impl Place<'_> {
     fn part(&self, reader: &mut Reader<'_>) -> Result<Part, Malformed> {
         let start = *reader;
         let range = start.fault(Fault::Range);
-        let index = usize::try_from(reader.varint_u64()?).map_err(|_| range)?;
-        let file = self.files.get(index).ok_or(range)?;
+        let file = self.file(reader)?;
         let (offset, length) = (reader.varint_u64()?, reader.varint_u64()?);
         if offset.checked_add(length).is_none_or(|end| end > file.length) {
             return Err(range);

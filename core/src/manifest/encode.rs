@@ -3,8 +3,8 @@
 use alloc::vec::Vec;
 
 use super::{
-    Chain, CheckpointId, CheckpointKind, FileEntry, Manifest, OperatorEntry, Origin, Part,
-    PartShape, SinkEntry, SourceEntry, StateEntry,
+    Chain, CheckpointId, CheckpointKind, FileEntry, Manifest, NativePart, OperatorEntry, Origin,
+    Part, PartShape, SinkEntry, SourceEntry, StateEntry,
 };
 use crate::codec::{Write, write_bytes, write_varint};
 use crate::storage::ObjectId;
@@ -49,7 +49,15 @@ impl Manifest {
         write_each(&self.counters, out, |(name, count), out| {
             write_bytes(name.as_bytes(), out)?;
             write_varint((*count).into(), out)
-        })
+        })?;
+        let natives = self.operators.iter().enumerate().flat_map(|(place, operator)| {
+            operator.natives.iter().map(move |native| (place, native))
+        });
+        let natives: Vec<_> = natives.collect();
+        if natives.is_empty() {
+            return Ok(());
+        }
+        write_each(&natives, out, |native, out| write_native(*native, &self.files, out))
     }
 }
 
@@ -120,9 +128,35 @@ fn write_operator<W: Write>(
     })
 }
 
+fn write_native<W: Write>(
+    (operator, native): (usize, &NativePart),
+    files: &[FileEntry],
+    out: &mut W,
+) -> Result<(), W::Error> {
+    let NativePart { store, groups, files: own, states } = native;
+    write_varint(operator as u128, out)?;
+    write_bytes(store.as_bytes(), out)?;
+    write_varint(groups.start.into(), out)?;
+    write_varint(groups.end.into(), out)?;
+    write_each(own, out, |own, out| {
+        write_bytes(own.name.as_bytes(), out)?;
+        write_varint(place(own.file, files) as u128, out)
+    })?;
+    write_each(states, out, |state, out| {
+        write_bytes(state.name.as_bytes(), out)?;
+        state.keys.iter().try_for_each(|keys| write_varint((*keys).into(), out))
+    })
+}
+
+/// Returns the place of a file among those of the manifest.
+fn place(id: ObjectId, files: &[FileEntry]) -> usize {
+    let found = files.binary_search_by_key(&id, |file| file.id);
+    let Ok(place) = found else { panic!("the manifest lists {id}, which holds a part") };
+    place
+}
+
 fn write_part<W: Write>(part: &Part, files: &[FileEntry], out: &mut W) -> Result<(), W::Error> {
-    let found = files.binary_search_by_key(&part.file, |file| file.id);
-    let Ok(file) = found else { panic!("the manifest lists {}, which holds a part", part.file) };
+    let file = place(part.file, files);
     for number in [file as u64, part.offset, part.length, part.state.into(), part.rows] {
         write_varint(number.into(), out)?;
     }

@@ -2,6 +2,7 @@ use super::*;
 use crate::error::{Fault, Malformed};
 use crate::page::{HEADER_LEN, RestoreBudget, SEAL_LEN};
 use crate::state::TimeDomain;
+use core::ops::Range;
 use proptest::prelude::*;
 use std::string::ToString;
 use std::vec;
@@ -15,7 +16,22 @@ fn part(file: ObjectId, offset: u64, shape: PartShape) -> Part {
     Part { file, offset, length: 100, state: 1, shape, rows: 5, written }
 }
 
-/// A manifest with one of everything: checkpoint 9 of epoch 2, on a full one of epoch 1.
+fn operator(name: &str, parallelism: u16, states: Vec<StateEntry>) -> OperatorEntry {
+    OperatorEntry { name: name.to_string(), parallelism, states, natives: vec![] }
+}
+
+/// A native part of groups that no chain of the manifest has.
+fn native(groups: Range<u16>) -> NativePart {
+    let (old, new) = (ObjectId::data(7, 1, 0, 3), ObjectId::data(9, 2, 1, 0));
+    let file = |name: &str, file| NativeFile { name: name.to_string(), file };
+    let files = vec![file("000007.sst", old), file("CURRENT", new)];
+    let keys = groups.clone().map(u64::from).collect();
+    let states = vec![NativeState { name: "seen".to_string(), keys }];
+    NativePart { store: "rocksdb".to_string(), groups, files, states }
+}
+
+/// A manifest with one of everything but native parts: checkpoint 9 of epoch 2, on a full one of
+/// epoch 1.
 fn manifest() -> Manifest {
     let (old, new) = (ObjectId::data(7, 1, 0, 3), ObjectId::data(9, 2, 1, 0));
     let full = part(old, 64, PartShape::Full { digest: 77 });
@@ -38,8 +54,7 @@ fn manifest() -> Manifest {
     let expiry = Some(Expiry { domain: TimeDomain::Event, duration_ms: i64::MAX });
     let schema = StateSchema { expiry, ..schema };
     let sum = StateEntry { name: "sum".to_string(), schema, moment, chains: vec![] };
-    let operator =
-        OperatorEntry { name: "totals".to_string(), parallelism: 4, states: vec![seen, sum] };
+    let operator = operator("totals", 4, vec![seen, sum]);
     Manifest {
         job: 0x1234,
         id: id(9, 2),
@@ -91,6 +106,35 @@ fn a_manifest_reads_back() {
     }
     let file = manifest().to_file();
     assert_eq!(Manifest::from_file(id(9, 2), &file), Ok(manifest()));
+}
+
+#[test]
+fn native_parts_read_back_and_a_group_has_one_place() {
+    let with = |groups: &[(u16, u16)]| {
+        let natives: Vec<_> = groups.iter().map(|(start, end)| native(*start..*end)).collect();
+        let decoded = decode_changed(|m| m.operators[0].natives = natives.clone());
+        decoded.map(|decoded| assert_eq!(decoded.operators[0].natives, natives))
+    };
+    assert_eq!(with(&[(1, 2), (2, 100), (100, 127)]), Ok(()));
+    assert_eq!(with(&[(0, 2)]), Err(Fault::Duplicate));
+    assert_eq!(with(&[(1, 128)]), Err(Fault::Duplicate));
+    assert_eq!(with(&[(1, 9), (8, 10)]), Err(Fault::Duplicate));
+    assert_eq!(with(&[(1, 9), (7, 10)]), Err(Fault::Range));
+    assert_eq!(with(&[(8, 10), (1, 8)]), Err(Fault::Range));
+    assert_eq!(with(&[(1, 1)]), Err(Fault::Range));
+    assert_eq!(with(&[(1, 129)]), Err(Fault::Range));
+    let mut twice = native(1..3);
+    twice.files.swap(0, 1);
+    assert_eq!(decode_changed(|m| m.operators[0].natives = vec![twice]), Err(Fault::Range));
+    let mut files = manifest();
+    files.operators[0].natives = vec![native(1..3)];
+    assert_eq!(files.native_files(), BTreeSet::from([7, 9].map(|n| files.files[n / 8].id)));
+    let body = body(&files);
+    for end in 0..body.len() {
+        let cut = Manifest::decode(1, id(9, 2), &body[..end]);
+        // Without its native parts it is another manifest.
+        assert!(cut.is_err() || cut == Ok(Manifest { job: 1, ..manifest() }), "{end}");
+    }
 }
 
 #[test]
@@ -187,8 +231,7 @@ fn what_cannot_be_true_is_refused() {
 #[test]
 fn a_job_may_have_more_inputs_than_key_groups() {
     let mut manifest = manifest();
-    let (name, parallelism) = ("inputs".to_string(), 200);
-    manifest.operators.push(OperatorEntry { name, parallelism, states: vec![] });
+    manifest.operators.push(operator("inputs", 200, vec![]));
     assert_eq!(Manifest::from_file(manifest.id, &manifest.to_file()), Ok(manifest));
 }
 

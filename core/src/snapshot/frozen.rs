@@ -9,7 +9,9 @@ use crate::codec::Write;
 use crate::error::StateError;
 use crate::key::{KeyGroup, KeyGroups};
 use crate::page::{Checksum, FileHeader, Seal};
-use crate::state::{Cut, Description, Frozen, Kind, Moment, Shape, State, States, Visitor};
+use crate::state::{
+    Cut, Description, Frozen, Kind, Moment, NativeFrozen, Shape, State, States, Visitor,
+};
 
 /// Freezes every state of an operator: the synchronous part of a checkpoint.
 pub fn freeze<S: States>(
@@ -31,6 +33,8 @@ pub enum Portion {
     Copies,
     /// All but those.
     Own,
+    /// Of those, the ones that no files of a store hold.
+    Rest,
 }
 
 /// The states of one operator, frozen.
@@ -47,14 +51,20 @@ struct FrozenState<E> {
     frozen: Box<dyn Frozen<Error = E>>,
 }
 
-impl<E> FrozenState<E> {
+impl<E: StateError> FrozenState<E> {
     fn is_in(&self, portion: Portion) -> bool {
         let is_copy = self.description.kind == Kind::Broadcast && self.groups.total() > 1;
         match portion {
             Portion::All => true,
             Portion::Copies => is_copy,
             Portion::Own => !is_copy,
+            Portion::Rest => !is_copy && self.native().is_none(),
         }
+    }
+
+    /// Returns the files that hold its rows: those of keys alone, whose groups tell where they are.
+    fn native(&self) -> Option<NativeFrozen<'_>> {
+        self.frozen.native().filter(|_| self.description.kind.is_keyed())
     }
 }
 
@@ -111,6 +121,11 @@ impl<E: StateError> FrozenStates<E> {
     /// that a store reads where they lie.
     pub fn verify(&self) -> Result<(), E> {
         self.states.iter().try_for_each(|state| state.frozen.verify())
+    }
+
+    /// Returns the states whose rows a store holds in files that are to be saved as they are.
+    pub fn natives(&self) -> impl Iterator<Item = (&Description, NativeFrozen<'_>)> {
+        self.states.iter().filter_map(|state| Some((&state.description, state.native()?)))
     }
 
     /// Returns whether any group has something to write. If not, no file is needed.

@@ -127,6 +127,10 @@ pub struct Run {
     /// Write every part of a checkpoint before the next record, for debugging
     #[arg(long, help_heading = "Checkpoints")]
     pub sync_snapshots: bool,
+    /// With --backend rocksdb: keep its files as they are, and write none of them twice. Only
+    /// rocksdb resumes from such checkpoints; a savepoint (SIGUSR1) is for any store
+    #[arg(long, requires = "checkpoints", help_heading = "Checkpoints")]
+    pub native_checkpoints: bool,
     /// Start from this checkpoint: a directory, DIR@ID as list prints it, or a manifest
     #[arg(
         long,
@@ -433,6 +437,7 @@ mod tests {
         assert_eq!((run.output, run.format, run.format_out), (None, None, None));
         assert_eq!((run.parallelism, run.memory_limit, run.rate), (None, None, None));
         assert_eq!((run.from, run.fresh, run.sync_snapshots), (None, false, false));
+        assert!(!run.native_checkpoints);
     }
 
     #[test]
@@ -441,7 +446,8 @@ mod tests {
                        --agg mean:x --output out --format-out jsonl --memory-limit 512MiB \
                        --checkpoints dir --checkpoint-every 10000rows --retain 5 --full-every 4 \
                        --parallelism 2 --key-groups 16 --guarantee at-least-once --rate 100 \
-                       --from dir@7 --bad-rows skip --progress never --sync-snapshots");
+                       --from dir@7 --bad-rows skip --progress never --sync-snapshots \
+                       --native-checkpoints");
         assert_eq!(run.input, [PathBuf::from("a.jsonl"), PathBuf::from("-")]);
         assert_eq!(run.columns(), ["a", "b", "count", "sum:x", "mean:x"]);
         assert_eq!((run.format, run.format_out), (Some(Format::Jsonl), Some(Format::Jsonl)));
@@ -454,7 +460,7 @@ mod tests {
         assert_eq!(run.rate.unwrap().get(), 100);
         assert_eq!(run.from.as_deref(), Some("dir@7"));
         assert_eq!((run.bad_rows, run.progress), (BadRows::Skip, Progress::Never));
-        assert!(run.sync_snapshots);
+        assert!(run.sync_snapshots && run.native_checkpoints);
     }
 
     #[test]

@@ -32,6 +32,22 @@ pub enum Named {
     Checkpoint(PathBuf, CheckpointId),
 }
 
+impl Found {
+    /// Returns it if any store can read its rows: tools have no store that could be asked for those
+    /// that lie in files of its own.
+    pub fn portable(self) -> Result<Self, Failure> {
+        let natives = || self.manifest.operators.iter().flat_map(|operator| &operator.natives);
+        match natives().next() {
+            None => Ok(self),
+            Some(native) => Err(Failure::Foreign(format!(
+                "checkpoint {} keeps state in files of the store {}: let its job take a savepoint \
+                 (SIGUSR1), which is read everywhere",
+                self.manifest.id, native.store
+            ))),
+        }
+    }
+}
+
 /// Takes an argument apart, without looking for the checkpoint.
 pub fn named(argument: &str) -> Result<Named, Failure> {
     let path =

@@ -59,7 +59,7 @@ impl From<Failure> for Stop {
 }
 
 fn attempt(dump: &Dump, out: &mut impl Write) -> Result<(), Stop> {
-    let Found { manifest, files, passed_over } = find(&dump.checkpoint)?;
+    let Found { manifest, files, passed_over } = find(&dump.checkpoint)?.portable()?;
     for line in passed_over {
         eprintln!("holdwater: warning: {line}");
     }

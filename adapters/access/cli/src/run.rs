@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::{env, fs};
 
 use holdwater::barrier;
-use holdwater_any::{self as any, NotBuilt, Setup, Stores};
+use holdwater_any::{self as any, NotBuilt, Setup, Store, Stores};
 use holdwater_threads::{self as threads, Checkpoints, Ended, Job, Options, Start, Summary};
 use holdwater_timely::Cluster;
 
@@ -169,7 +169,14 @@ fn setup(run: &Run) -> Result<Setup, Failure> {
     }
     let beside = run.checkpoints.as_ref().filter(|place| !is_url(place));
     let directory = run.state_dir.as_ref().or(beside).cloned();
-    let setup = Setup::new(run.backend, directory.unwrap_or_else(env::temp_dir));
+    let mut setup = Setup::new(run.backend, directory.unwrap_or_else(env::temp_dir));
+    if run.native_checkpoints {
+        if run.backend != Store::RocksDb {
+            let why = "--native-checkpoints: give --backend rocksdb, which has files to keep";
+            return Err(Failure::Usage(why.to_owned()));
+        }
+        setup = setup.with_native_checkpoints();
+    }
     Ok(match run.memory_limit {
         Some(limit) => setup.with_budget(limit),
         None => setup,

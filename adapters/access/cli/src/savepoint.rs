@@ -19,7 +19,7 @@ use crate::size::size_in_words;
 /// It stands alone: none of its parts is a delta, and no other directory is needed. One key group
 /// is held in memory at a time. The directory appears once all of it is durable.
 pub fn savepoint(savepoint: &Savepoint, out: &mut impl Write) -> Result<(), Failure> {
-    let Found { manifest, files, passed_over } = find(&savepoint.checkpoint)?;
+    let Found { manifest, files, passed_over } = find(&savepoint.checkpoint)?.portable()?;
     for line in passed_over {
         eprintln!("holdwater: warning: {line}");
     }

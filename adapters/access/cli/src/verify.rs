@@ -3,6 +3,7 @@
 mod damage;
 mod data;
 mod directory;
+mod native;
 mod report;
 mod small;
 
@@ -54,9 +55,13 @@ fn judge(found: &directory::Verified, directory: &Path) -> Result<(), Failure> {
 
 /// Reads all files of a checkpoint and says what is damaged first, if anything is.
 pub(crate) fn damage_of(files: &Place, manifest: &Manifest, directory: &Path) -> Option<String> {
+    let natives = manifest.native_files();
     manifest.files.iter().find_map(|file| {
         let hints = data::hints(manifest, file.id).collect();
-        let checked = data::check(files, file, &hints, false);
+        let checked = match natives.contains(&file.id) {
+            true => native::check(files, file),
+            false => data::check(files, file, &hints, false),
+        };
         let damage = checked.damages.first().cloned();
         let damage = damage.or_else(|| checked.fits(manifest, file).into_iter().next());
         damage.map(|damage| damage.line(directory))

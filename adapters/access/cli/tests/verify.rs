@@ -6,10 +6,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use holdwater::manifest::{CheckpointId, FileEntry, Manifest, NativeFile, NativePart, NativeState};
+use holdwater::storage::ObjectId;
 use holdwater_cli::arguments::{Arguments, Command};
 use holdwater_cli::{run, verify};
 use holdwater_damage::reseal::reseal;
 use serde_json::Value;
+use xxhash_rust::xxh3::xxh3_128;
 
 /// Runs a small job, and again on a longer input: a full and an incremental checkpoint. Returns
 /// their directory.
@@ -187,4 +190,69 @@ fn what_a_crash_leaves_behind_is_no_damage() {
     assert_eq!(code, 0, "{found}");
     assert_eq!(found["epochs_never_ran"], serde_json::json!([9]));
     assert_eq!((&found["unnamed_files"], &found["unnamed_bytes"]), (&2.into(), &19.into()));
+}
+
+/// Puts the rows of the newest checkpoint into a file of a store; returns the path of that file.
+fn made_native(directory: &Path) -> PathBuf {
+    let manifests = fs::read_dir(directory.join("manifests")).unwrap();
+    let names = manifests.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let newest = names.filter_map(|name| CheckpointId::of_manifest(name.parse().ok()?)).max();
+    let (id, content) = (newest.unwrap(), [7; 300_000]);
+    let path = directory.join("manifests").join(id.manifest().to_string());
+    let mut manifest = Manifest::from_file(id, &fs::read(&path).unwrap()).unwrap();
+    let file = ObjectId::data(id.checkpoint, id.epoch, 0, 1 << 31);
+    let data = directory.join("data").join(file.to_string());
+    fs::write(&data, content).unwrap();
+    let (length, hash) = (content.len() as u64, xxh3_128(&content));
+    manifest.files = vec![FileEntry { id: file, length, hash }];
+    for operator in manifest.operators.iter_mut().filter(|operator| !operator.states.is_empty()) {
+        let states = operator.states.iter_mut().map(|state| {
+            state.chains.clear();
+            NativeState { name: state.name.clone(), keys: vec![1, 2] }
+        });
+        operator.natives = vec![NativePart {
+            store: "of-rows".to_owned(),
+            groups: 0..2,
+            states: states.collect(),
+            files: vec![NativeFile { name: "rows".to_owned(), file }],
+        }];
+    }
+    fs::write(&path, manifest.to_file()).unwrap();
+    data
+}
+
+#[test]
+fn files_of_a_store_are_verified_and_shown_and_their_rows_refused() {
+    let place = tempfile::tempdir().unwrap();
+    let directory = checkpoints(place.path());
+    let data = made_native(&directory);
+    assert_eq!(verified(&directory, &[]).0, 0);
+    let shown = |command: &str| {
+        let line = format!("holdwater {command} {}", directory.display());
+        let mut out = Vec::new();
+        let ended = match Arguments::read(line.split_whitespace()).unwrap() {
+            Command::Dump(dump) => holdwater_cli::dump::dump(&dump, &mut out),
+            Command::Inspect(inspect) => holdwater_cli::inspect::inspect(&inspect, &mut out),
+            _ => panic!("{line}"),
+        };
+        (ended.map_err(|failure| failure.exit_code()), String::from_utf8(out).unwrap())
+    };
+    let (ended, text) = shown("inspect");
+    assert!(ended.is_ok() && text.contains("3 keys in files of a store"), "{text}");
+    assert!(text.contains("key groups 0 to 1 are in 1 file of the store of-rows"), "{text}");
+    let (ended, text) = shown("inspect --json");
+    assert!(ended.is_ok() && text.contains("of-rows"), "{text}");
+    assert_eq!(shown("dump --state count").0, Err(3));
+    let bytes = fs::read(&data).unwrap();
+    for at in [0, 150_000, bytes.len() - 1] {
+        let mut changed = bytes.clone();
+        changed[at] ^= 1;
+        fs::write(&data, changed).unwrap();
+        let (code, found) = verified(&directory, &[]);
+        assert_eq!(code, 3, "byte {at}: {found}");
+        let name = format!("data/{}", data.file_name().unwrap().to_str().unwrap());
+        assert_eq!(found["damages"][0]["file"], name, "{found}");
+    }
+    fs::write(&data, &bytes[1..]).unwrap();
+    assert_eq!(verified(&directory, &[]).0, 3);
 }

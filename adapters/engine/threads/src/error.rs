@@ -113,6 +113,17 @@ pub enum EngineError {
         /// What the operator declares.
         kind: Kind,
     },
+    /// Rows lie in files of another store, or of one that cannot evolve their types.
+    OtherStore {
+        /// The operator.
+        operator: String,
+        /// The state.
+        state: String,
+        /// The store.
+        store: String,
+        /// Whether types have changed.
+        evolves: bool,
+    },
     /// What the checkpoint holds can never be read by the types of the state.
     OtherType {
         /// The operator.
@@ -241,6 +252,15 @@ impl fmt::Display for EngineError {
                 "state {state} of operator {operator} is a {kind} now and was something else in \
                  the checkpoint: give it another name"
             ),
+            Self::OtherStore { operator, state, store, evolves } => {
+                let why = if *evolves { ", and a type has changed" } else { "" };
+                write!(
+                    f,
+                    "state {state} of operator {operator} lies in files of the store {store}{why}: \
+                     go on as it was, in a build that has it, or take a savepoint there, which any \
+                     store reads"
+                )
+            }
             Self::OtherType { operator, state, mismatch } => {
                 write!(f, "state {state} of operator {operator}: {mismatch}")
             }

@@ -58,6 +58,9 @@ pub fn load_states<B: Storage + Clone, S: States>(
             LoadFailure::OtherType { operator, state, mismatch } => {
                 EngineError::OtherType { operator, state, mismatch }
             }
+            LoadFailure::OtherStore { operator, state, store, evolves } => {
+                EngineError::OtherStore { operator, state, store, evolves }
+            }
             LoadFailure::Refused { file, section, error } => {
                 let kind = error.kind();
                 let error: Box<dyn Error + Send + Sync> = match error {

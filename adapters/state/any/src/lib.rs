@@ -83,19 +83,28 @@ pub struct Setup {
     store: Store,
     directory: PathBuf,
     budget: Option<u64>,
+    native: bool,
 }
 
 impl Setup {
     /// Chooses `store`; one that needs files makes them in `directory`. They are working copies:
     /// mmap's are gone when the process ends, RocksDB's when it opens there again at the latest.
     pub fn new(store: Store, directory: impl Into<PathBuf>) -> Self {
-        Self { store, directory: directory.into(), budget: None }
+        Self { store, directory: directory.into(), budget: None, native: false }
     }
 
     /// Bounds the memory that all states take together, in bytes.
     #[must_use]
     pub fn with_budget(mut self, bytes: u64) -> Self {
         self.budget = Some(bytes);
+        self
+    }
+
+    /// Lets checkpoints keep the files of RocksDB as they are: what did not change is not written
+    /// again, and only RocksDB restores them. Other stores have no files to keep.
+    #[must_use]
+    pub fn with_native_checkpoints(mut self) -> Self {
+        self.native = true;
         self
     }
 
@@ -115,7 +124,10 @@ impl Setup {
     fn run_on_rocksdb<J: Job>(&self, job: J) -> Result<J::Output, NotBuilt> {
         use holdwater_rocksdb::{Memory, RocksDbOptions};
 
-        let options = RocksDbOptions::new(&self.directory);
+        let mut options = RocksDbOptions::new(&self.directory);
+        if self.native {
+            options = options.with_native_checkpoints();
+        }
         Ok(job.run(match self.budget {
             Some(bytes) => {
                 options.with_memory(Memory::new(usize::try_from(bytes).unwrap_or(usize::MAX)))

@@ -1,3 +1,4 @@
+use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use core::ops::{Bound, ControlFlow};
@@ -5,7 +6,9 @@ use core::ops::{Bound, ControlFlow};
 use holdwater::codec::EncodeError;
 use holdwater::error::Malformed;
 use holdwater::key::KeyGroup;
-use holdwater::state::{Cutoff, Frozen, Kind, OutputFailed, Raw, RowWriter, SaveError, Shape};
+use holdwater::state::{
+    Cutoff, Frozen, Kind, NativeFrozen, OutputFailed, Raw, RowWriter, SaveError, Shape,
+};
 
 use crate::layout::{self, Layout, Row};
 use crate::store::behind;
@@ -20,6 +23,8 @@ pub struct FrozenRows<R> {
     changed: Option<BTreeSet<Vec<u8>>>,
     /// What had expired at that moment, if rows expire.
     cutoff: Option<Cutoff>,
+    /// How many keys each owned group had.
+    keys: Box<[u64]>,
 }
 
 type Saved<E> = Result<(), SaveError<BytesError<E>>>;
@@ -30,8 +35,9 @@ impl<R: ByteRows> FrozenRows<R> {
         layout: Layout,
         changed: Option<BTreeSet<Vec<u8>>>,
         cutoff: Option<Cutoff>,
+        keys: Box<[u64]>,
     ) -> Self {
-        Self { rows, layout, changed, cutoff }
+        Self { rows, layout, changed, cutoff, keys }
     }
 
     /// Returns whether a value lives.
@@ -194,6 +200,10 @@ impl<R: ByteRows + Send + Sync + 'static> Frozen for FrozenRows<R> {
 
     fn scan(&self, group: KeyGroup, out: &mut RowWriter<'_>) -> Saved<R::Error> {
         self.write(&layout::group(group), None, out)
+    }
+
+    fn native(&self) -> Option<NativeFrozen<'_>> {
+        Some(NativeFrozen { snapshot: self.rows.native()?, keys: &self.keys })
     }
 }
 

@@ -63,6 +63,11 @@ impl Layout {
         &self.description
     }
 
+    /// Returns whether the fields of a map lie in their order.
+    pub const fn is_ordered(&self) -> bool {
+        self.portable.is_some()
+    }
+
     /// Returns the length of what the rows of each key begin with, if it is the same for all.
     ///
     /// The rows of timers begin with their time.

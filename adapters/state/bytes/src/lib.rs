@@ -11,6 +11,7 @@ mod arrangement;
 mod changes;
 mod error;
 mod frozen;
+mod keys;
 mod layout;
 mod list;
 mod map;

@@ -35,7 +35,7 @@ impl<T: ByteTable, K: Key, V: Data> Rows<T, K, Item<V>> {
     ) -> Result<(), BytesError<T::Error>> {
         for (rank, item) in (self.end(list)?..).zip(items) {
             self.put_row(&ranked(list, rank), &item)?;
-            self.keys += u64::from(rank == 0);
+            self.keys.add(list, rank == 0);
         }
         Ok(())
     }
@@ -44,7 +44,8 @@ impl<T: ByteTable, K: Key, V: Data> Rows<T, K, Item<V>> {
     fn keep(&mut self, list: &[u8], rank: u64) -> Result<(), BytesError<T::Error>> {
         let rows = self.all_from(&ranked(list, rank), list)?;
         rows.iter().try_for_each(|row| self.delete_row(row))?;
-        self.keys -= u64::from(!rows.is_empty() && !self.has(list)?);
+        let gone = !rows.is_empty() && !self.has(list)?;
+        self.keys.remove(list, gone);
         Ok(())
     }
 }

@@ -52,7 +52,7 @@ where
         self.layout.encode(value, &mut bytes)?;
         let new = !self.has(key)?;
         self.put_row(row, &bytes)?;
-        self.keys += u64::from(new);
+        self.keys.add(row, new);
         Ok(())
     }
 }
@@ -108,7 +108,8 @@ where
         let found = self.read(&row, |_| Ok(()))?.is_some();
         if found {
             self.delete_row(&row)?;
-            self.keys -= u64::from(!self.has(&key)?);
+            let gone = !self.has(&key)?;
+            self.keys.remove(&key, gone);
         }
         Ok(found)
     }
@@ -154,7 +155,8 @@ where
                 None => self.delete_row(row)?,
             }
         }
-        self.keys -= u64::from(!changes.is_empty() && !self.has(&key)?);
+        let gone = !changes.is_empty() && !self.has(&key)?;
+        self.keys.remove(&key, gone);
         Ok(())
     }
 

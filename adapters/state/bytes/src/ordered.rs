@@ -4,6 +4,8 @@ use alloc::vec::Vec;
 use core::convert::Infallible;
 use core::ops::{Bound, ControlFlow};
 
+use holdwater::state::Cut;
+
 use crate::{ByteRows, ByteStore, ByteTable, Layout};
 
 /// A store in memory: a tree for each state.
@@ -55,7 +57,7 @@ impl ByteTable for OrderedTable {
         Ok(())
     }
 
-    fn freeze(&mut self) -> Result<OrderedRows, Infallible> {
+    fn freeze(&mut self, _: &Cut) -> Result<OrderedRows, Infallible> {
         self.frozen.retain(|(tree, _)| tree.strong_count() > 0);
         self.frozen.push((Arc::downgrade(&self.rows), self.bytes));
         Ok(OrderedRows(Arc::clone(&self.rows)))

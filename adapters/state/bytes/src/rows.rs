@@ -5,9 +5,10 @@ use core::ops::{Bound, ControlFlow};
 use holdwater::codec::Reader;
 use holdwater::error::Fault;
 use holdwater::key::{At, Key, KeyGroup, KeyGroups};
-use holdwater::state::{Change, Cut, Description, Expiry, Form, LoadError, Passes, State};
+use holdwater::state::{Change, Cut, Description, Expiry, Form, LoadError, Native, Passes, State};
 
 use crate::changes::Changes;
+use crate::keys::Keys;
 use crate::layout::{self, Layout, Row};
 use crate::store::behind;
 use crate::{ByteTable, BytesError, FrozenRows};
@@ -19,8 +20,7 @@ pub struct Rows<T, K, C> {
     pub(crate) layout: Layout,
     groups: KeyGroups,
     changes: Changes,
-    /// How many keys have a row, or timers there are.
-    pub(crate) keys: u64,
+    pub(crate) keys: Keys,
     search: Search,
     types: PhantomData<fn() -> (K, C)>,
 }
@@ -49,7 +49,8 @@ pub trait Content: Sized + 'static {
 impl<T: ByteTable, K: Key, C> Rows<T, K, C> {
     pub(crate) fn new(table: T, layout: Layout, groups: KeyGroups, changes_max: usize) -> Self {
         let (changes, search) = (Changes::new(changes_max), Search::default());
-        Self { table, layout, groups, changes, keys: 0, search, types: PhantomData }
+        let keys = Keys::new(groups);
+        Self { table, layout, groups, changes, keys, search, types: PhantomData }
     }
 
     /// Returns what the rows of a key begin with.
@@ -177,7 +178,7 @@ impl<T: ByteTable, K: Key, C> Rows<T, K, C> {
     pub(crate) fn delete_rows(&mut self, prefix: &[u8]) -> Result<(), BytesError<T::Error>> {
         let rows = self.all(prefix)?;
         rows.iter().try_for_each(|row| self.delete_row(row))?;
-        self.keys -= u64::from(!rows.is_empty());
+        self.keys.remove(prefix, !rows.is_empty());
         Ok(())
     }
 
@@ -201,7 +202,8 @@ impl<T: ByteTable, K: Key, C> Rows<T, K, C> {
         for row in expired {
             self.delete_row(&row)?;
             let key = layout::GROUP_LEN + self.layout.split(&row)?.key.len();
-            self.keys -= u64::from(!self.has(&row[..key])?);
+            let gone = !self.has(&row[..key])?;
+            self.keys.remove(&row, gone);
         }
         match last {
             Some(last) => self.search.from = [&last[..], &[0]].concat(),
@@ -248,18 +250,20 @@ impl<T: ByteTable, K: Key, C: Content> State for Rows<T, K, C> {
     }
 
     fn freeze(&mut self, cut: &Cut) -> Result<Self::Frozen, Self::Error> {
-        let rows = self.table.freeze().map_err(BytesError::Store)?;
+        let rows = self.table.freeze(cut).map_err(BytesError::Store)?;
         let cutoff = self.layout.description.expiry().map(|expiry| {
             let now = cut.moment().by(expiry.domain);
             let now = self.search.frozen.map_or(now, |frozen| frozen.max(now));
             self.search.frozen = Some(now);
             expiry.cutoff(now)
         });
-        Ok(FrozenRows::new(rows, self.layout.clone(), self.changes.freeze(cut), cutoff))
+        let (layout, keys) = (self.layout.clone(), self.keys.of_groups());
+        Ok(FrozenRows::new(rows, layout, self.changes.freeze(cut), cutoff, keys))
     }
 
     fn completed(&mut self, checkpoint: u64) {
         self.changes.completed(checkpoint);
+        self.table.completed(checkpoint);
     }
 
     fn aborted(&mut self, checkpoint: u64) {
@@ -275,6 +279,15 @@ impl<T: ByteTable, K: Key, C: Content> State for Rows<T, K, C> {
         C::load(self, group, change, form)
     }
 
+    fn attach(&mut self, native: &mut dyn Native) -> Result<bool, Self::Error> {
+        let attached = self.table.attach(native).map_err(BytesError::Store)?;
+        let both = self.groups.iter().filter(|group| native.groups().contains(&group.index()));
+        for group in both.filter(|_| attached) {
+            self.keys.set(group, native.keys(group.index()));
+        }
+        Ok(attached)
+    }
+
     fn loaded(&mut self, checkpoint: u64) {
         self.changes.loaded(checkpoint);
         self.search = Search::default();
@@ -286,7 +299,7 @@ impl<T: ByteTable, K: Key, C: Content> State for Rows<T, K, C> {
             let rows = self.some(ROWS_PER_STEP)?;
             rows.iter().try_for_each(|row| self.delete_row(row))?;
             if rows.len() < ROWS_PER_STEP {
-                self.keys = 0;
+                self.keys.clear();
                 return Ok(());
             }
         }
@@ -308,7 +321,7 @@ impl<T: ByteTable, K: Key, C: Content> State for Rows<T, K, C> {
     }
 
     fn rows(&self) -> u64 {
-        self.keys
+        self.keys.sum()
     }
 }
 

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::ops::{Bound, ControlFlow};
 
 use holdwater::error::StateError;
-use holdwater::state::Cutoff;
+use holdwater::state::{Cut, Cutoff, Native, NativeSnapshot};
 
 use crate::Layout;
 
@@ -67,6 +67,11 @@ pub trait ByteRows {
         Ok(self.last(prefix, |_, _| ())?.is_some())
     }
 
+    /// Returns the files that hold the same rows, if they are to be saved as they are.
+    fn native(&self) -> Option<&dyn NativeSnapshot> {
+        None
+    }
+
     /// Shows the rows whose key begins with `prefix` to `visit`, in order.
     fn scan(
         &self,
@@ -89,7 +94,19 @@ pub trait ByteTable: ByteRows {
     fn delete(&mut self, key: &[u8]) -> Result<(), Self::Error>;
 
     /// Returns the rows as they are now. Its cost does not depend on how many there are.
-    fn freeze(&mut self) -> Result<Self::Frozen, Self::Error>;
+    fn freeze(&mut self, cut: &Cut) -> Result<Self::Frozen, Self::Error>;
+
+    /// Takes note that `checkpoint` is complete.
+    fn completed(&mut self, checkpoint: u64) {
+        let _ = checkpoint;
+    }
+
+    /// Takes over the rows that a store of the same kind left in files, of the groups that both
+    /// have; returns whether it could.
+    fn attach(&mut self, native: &mut dyn Native) -> Result<bool, Self::Error> {
+        let _ = native;
+        Ok(false)
+    }
 
     /// Takes note that rows whose stamp ([`Layout::stamp`]) `cutoff` includes have expired: the
     /// table may drop them at any time, but not out of what was frozen before.

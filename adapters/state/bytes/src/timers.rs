@@ -50,7 +50,7 @@ impl<T: ByteTable, K: Key> Timers<K> for Rows<T, K, Time> {
         let new = !self.has(&row)?;
         if new {
             self.put_row(&row, &[])?;
-            self.keys += 1;
+            self.keys.add(&row, true);
         }
         Ok(new)
     }

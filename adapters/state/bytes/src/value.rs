@@ -20,7 +20,7 @@ impl<T: ByteTable, K: Key, V: Data> Rows<T, K, One<V>> {
         let mut bytes = Vec::new();
         self.layout.encode(value, &mut bytes)?;
         self.put_row(row, &bytes)?;
-        self.keys += u64::from(new);
+        self.keys.add(row, new);
         Ok(())
     }
 

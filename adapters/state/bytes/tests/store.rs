@@ -101,9 +101,10 @@ fn any_bound() -> impl Strategy<Value = Bound<Vec<u8>>> {
 
 #[test]
 fn frozen_rows_stay_and_are_counted_while_they_differ() {
+    let cut = Cut { checkpoint: 1, base: None, now: 0, watermark: 0 };
     let mut table = table();
     table.put(b"a", b"12").unwrap();
-    let frozen: OrderedRows = table.freeze().unwrap();
+    let frozen: OrderedRows = table.freeze(&cut).unwrap();
     assert_eq!(table.bytes(), 3);
     table.delete(b"absent").unwrap();
     assert_eq!(table.bytes(), 3);
@@ -267,9 +268,9 @@ impl ByteTable for FailingTable {
         Ok(())
     }
 
-    fn freeze(&mut self) -> Result<FailingRows, Failed> {
+    fn freeze(&mut self, cut: &Cut) -> Result<FailingRows, Failed> {
         self.medium.spend()?;
-        let Ok(rows) = self.rows.freeze();
+        let Ok(rows) = self.rows.freeze(cut);
         Ok(FailingRows { rows })
     }
 

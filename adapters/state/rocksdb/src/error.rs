@@ -3,6 +3,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use holdwater::error::{ErrorKind, StateError};
+use holdwater::state::Unfetched;
 
 /// Why state in RocksDB refuses.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -24,6 +25,13 @@ pub enum RocksDbError {
         /// What the system said.
         error: String,
     },
+    /// A file of a checkpoint has a name that no file of a database has.
+    Foreign {
+        /// The name.
+        name: String,
+    },
+    /// A file of a checkpoint could not be read, or is not what it was. Whoever reads it says why.
+    Unfetched,
 }
 
 impl RocksDbError {
@@ -55,6 +63,13 @@ impl fmt::Display for RocksDbError {
             Self::File { path, error } => {
                 write!(f, "{}: {error}; give another directory for state", path.display())
             }
+            Self::Foreign { name } => {
+                write!(
+                    f,
+                    "no file of a database is called {name:?}: restore from another checkpoint"
+                )
+            }
+            Self::Unfetched => Unfetched.fmt(f),
         }
     }
 }
@@ -72,6 +87,7 @@ impl StateError for RocksDbError {
                 _ => ErrorKind::Io,
             },
             Self::File { .. } => ErrorKind::Io,
+            Self::Foreign { .. } | Self::Unfetched => ErrorKind::Corrupt,
         }
     }
 }

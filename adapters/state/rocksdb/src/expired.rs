@@ -1,10 +1,12 @@
-//! What compactions leave out: rows that have expired, and that no snapshot needs any more.
+//! What compactions leave out: rows that have expired, and that no snapshot needs any more; rows of
+//! groups that other tasks have taken over.
 
 use std::ffi::CStr;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use holdwater::state::Cutoff;
-use holdwater_bytes::Layout;
+use holdwater_bytes::{GROUP_LEN, Layout};
 use rocksdb::CompactionDecision;
 use rocksdb::compaction_filter::CompactionFilter;
 use rocksdb::compaction_filter_factory::{CompactionFilterContext, CompactionFilterFactory};
@@ -41,39 +43,59 @@ impl Expired {
 }
 
 /// Makes a filter for each compaction of a state.
-pub(crate) struct ExpiredFilters {
-    pub(crate) expired: Arc<Expired>,
-    pub(crate) layout: Layout,
+pub(crate) struct RowFilters {
+    /// What has expired, if rows do.
+    pub(crate) expired: Option<(Arc<Expired>, Layout)>,
+    /// The groups whose rows are kept, if there are others.
+    pub(crate) clip: Option<Range<u16>>,
 }
 
-/// Leaves out what had expired when the compaction began.
-pub(crate) struct ExpiredFilter {
-    cutoff: Cutoff,
-    layout: Layout,
+/// Leaves out what had expired when the compaction began, and what belongs to others.
+pub(crate) struct RowFilter {
+    expired: Option<(Cutoff, Layout)>,
+    clip: Option<Range<u16>>,
 }
 
-impl CompactionFilterFactory for ExpiredFilters {
-    type Filter = ExpiredFilter;
+impl CompactionFilterFactory for RowFilters {
+    type Filter = RowFilter;
 
-    fn create(&mut self, _: CompactionFilterContext) -> ExpiredFilter {
-        ExpiredFilter { cutoff: self.expired.cutoff(), layout: self.layout.clone() }
+    fn create(&mut self, _: CompactionFilterContext) -> RowFilter {
+        let cutoff =
+            |(expired, layout): &(Arc<Expired>, Layout)| (expired.cutoff(), layout.clone());
+        RowFilter { expired: self.expired.as_ref().map(cutoff), clip: self.clip.clone() }
     }
 
     fn name(&self) -> &CStr {
-        c"holdwater.expired"
+        c"holdwater.rows"
     }
 }
 
-impl CompactionFilter for ExpiredFilter {
-    fn filter(&mut self, _: u32, _: &[u8], value: &[u8]) -> CompactionDecision {
-        // A row that cannot be read stays: whoever reads it says what is wrong with it.
-        match self.layout.stamp(value) {
-            Ok(stamp) if self.cutoff.includes(stamp) => CompactionDecision::Remove,
-            _ => CompactionDecision::Keep,
+impl RowFilter {
+    /// Returns whether nobody needs the row. One that cannot be read stays: whoever reads it says
+    /// what is wrong with it.
+    fn is_waste(&self, row: &[u8], value: &[u8]) -> bool {
+        let group = row.first_chunk::<GROUP_LEN>().map(|group| u16::from_be_bytes(*group));
+        if let (Some(clip), Some(group)) = (&self.clip, group)
+            && !clip.contains(&group)
+        {
+            return true;
+        }
+        self.expired.as_ref().is_some_and(|(cutoff, layout)| {
+            layout.stamp(value).is_ok_and(|stamp| cutoff.includes(stamp))
+        })
+    }
+}
+
+impl CompactionFilter for RowFilter {
+    fn filter(&mut self, _: u32, row: &[u8], value: &[u8]) -> CompactionDecision {
+        if self.is_waste(row, value) {
+            CompactionDecision::Remove
+        } else {
+            CompactionDecision::Keep
         }
     }
 
     fn name(&self) -> &CStr {
-        c"holdwater.expired"
+        c"holdwater.rows"
     }
 }

@@ -1,22 +1,30 @@
 use std::fmt;
 use std::ops::{Bound, ControlFlow};
+use std::sync::Arc;
 
+use holdwater::state::NativeSnapshot;
 use holdwater_bytes::ByteRows;
 
 use crate::RocksDbError;
 use crate::expired::Hold;
 use crate::family::FrozenFamily;
+use crate::links::Taken;
 use crate::rows::Pieces;
 
 /// The rows of one state as they were at one moment.
 pub struct FrozenTable {
     pieces: Pieces<FrozenFamily>,
+    native: Option<Arc<Taken>>,
     _hold: Hold,
 }
 
 impl FrozenTable {
-    pub(crate) const fn new(pieces: Pieces<FrozenFamily>, hold: Hold) -> Self {
-        Self { pieces, _hold: hold }
+    pub(crate) const fn new(
+        pieces: Pieces<FrozenFamily>,
+        native: Option<Arc<Taken>>,
+        hold: Hold,
+    ) -> Self {
+        Self { pieces, native, _hold: hold }
     }
 }
 
@@ -43,6 +51,10 @@ impl ByteRows for FrozenTable {
         visit: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
     ) -> Result<(), RocksDbError> {
         self.pieces.range_back(start, end, visit)
+    }
+
+    fn native(&self) -> Option<&dyn NativeSnapshot> {
+        Some(&**self.native.as_ref()?)
     }
 
     fn any(&self, prefix: &[u8]) -> Result<bool, RocksDbError> {

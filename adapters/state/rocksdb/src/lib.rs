@@ -14,9 +14,13 @@ mod family;
 #[cfg(feature = "rocksdb")]
 mod frozen;
 #[cfg(feature = "rocksdb")]
+mod links;
+#[cfg(feature = "rocksdb")]
 mod memory;
 #[cfg(feature = "rocksdb")]
 mod options;
+#[cfg(feature = "rocksdb")]
+mod route;
 #[cfg(feature = "rocksdb")]
 mod rows;
 #[cfg(feature = "rocksdb")]

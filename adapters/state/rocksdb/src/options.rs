@@ -13,6 +13,7 @@ pub struct RocksDbOptions {
     pub(crate) directory: PathBuf,
     pub(crate) memory: Memory,
     pub(crate) statistics: bool,
+    pub(crate) native: bool,
 }
 
 impl RocksDbOptions {
@@ -24,7 +25,7 @@ impl RocksDbOptions {
     pub fn new(directory: impl Into<PathBuf>) -> Self {
         let directory = directory.into();
         crate::workplace::Workplace::tidy(&directory);
-        Self { directory, memory: Memory::new(MEMORY_BYTES), statistics: false }
+        Self { directory, memory: Memory::new(MEMORY_BYTES), statistics: false, native: false }
     }
 
     /// Uses `memory`, shared with whoever has a clone of it.
@@ -37,6 +38,15 @@ impl RocksDbOptions {
     #[must_use]
     pub fn with_statistics(self) -> Self {
         Self { statistics: true, ..self }
+    }
+
+    /// Lets checkpoints keep the files of databases as they are: hard links at the freeze, and of
+    /// files that the base of a checkpoint has nothing but their names are saved. They are restored
+    /// by opening them, at any parallelism, without a look at their rows. Only this store reads
+    /// them; savepoints are for any.
+    #[must_use]
+    pub fn with_native_checkpoints(self) -> Self {
+        Self { native: true, ..self }
     }
 
     /// Returns the memory that the databases share.
@@ -83,7 +93,7 @@ impl RocksDbOptions {
         blocks.set_whole_key_filtering(true);
         blocks.set_optimize_filters_for_memory(true);
         blocks.set_data_block_index_type(DataBlockIndexType::BinaryAndHash);
-        let mut options = Options::default();
+        let mut options = patient();
         options.set_block_based_table_factory(&blocks);
         options.set_write_buffer_size(self.memory.buffer_bytes());
         options.set_arena_block_size(self.memory.piece_bytes());
@@ -93,6 +103,20 @@ impl RocksDbOptions {
         }
         options
     }
+}
+
+/// Returns options by which files are not written anew as soon as no snapshot needs their old rows:
+/// each checkpoint takes one, and would save those files again.
+fn patient() -> Options {
+    let patient = format!("bottommost_file_compaction_delay={PATIENCE_SECONDS}");
+    Options::default().get_options_from_string(patient).expect("RocksDB knows its options")
+}
+
+/// Returns the name of the column family of a state (docs/format.md 6.1). The rows of a map and of
+/// an ordered map are not alike, though a checkpoint may be of the one and restored by the other.
+pub(crate) fn family_name(state: &str, is_ordered: bool) -> String {
+    let rows = if is_ordered { "ordered" } else { "rows" };
+    format!("{rows} {state}")
 }
 
 /// Returns the length of the prefix of rows that a filter is kept of, if it is of use: rows of
@@ -109,6 +133,8 @@ pub(crate) fn bloom_len(layout: &Layout) -> Option<usize> {
 
 /// The memory that databases share if no other is given.
 const MEMORY_BYTES: usize = 256 << 20;
+/// How long files may keep rows that were dropped or replaced since.
+const PATIENCE_SECONDS: u32 = 24 * 60 * 60;
 /// Bits of a filter for each key: one look-up in a hundred is in vain.
 const BLOOM_BITS: f64 = 10.0;
 /// How much of a key of any length goes into a filter.

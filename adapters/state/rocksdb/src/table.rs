@@ -2,24 +2,59 @@ use std::fmt;
 use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
 
-use holdwater::state::Cutoff;
-use holdwater_bytes::{ByteRows, ByteTable};
+use holdwater::state::{Cut, Cutoff, Native};
+use holdwater_bytes::{ByteRows, ByteTable, Layout};
 use rocksdb::properties::{CUR_SIZE_ALL_MEM_TABLES, LIVE_SST_FILES_SIZE};
 
 use crate::expired::Expired;
 use crate::family::Family;
-use crate::rows::Pieces;
+use crate::options::{bloom_len, family_name};
+use crate::route::Route;
+use crate::rows::{Piece, Pieces};
 use crate::{FrozenTable, RocksDbError};
 
-/// The rows of one state: a column family.
+/// The rows of one state: a column family in each database that has some of its groups.
 pub struct Table {
+    route: Arc<Route>,
+    /// The name of its column families.
+    name: String,
+    bloom_len: Option<usize>,
     pieces: Pieces<Family>,
+    /// Of which version of the route the pieces are.
+    version: u64,
     expired: Arc<Expired>,
 }
 
 impl Table {
-    pub(crate) const fn new(pieces: Pieces<Family>, expired: Arc<Expired>) -> Self {
-        Self { pieces, expired }
+    pub(crate) fn new(
+        route: &Arc<Route>,
+        layout: &Layout,
+        expired: Arc<Expired>,
+    ) -> Result<Self, RocksDbError> {
+        let name = family_name(layout.description().name.as_str(), layout.is_ordered());
+        route.add_state(&name, layout, &expired);
+        let bloom_len = bloom_len(layout);
+        let pieces = Pieces::new(Vec::new(), bloom_len);
+        let mut table = Self { route: route.clone(), name, bloom_len, pieces, version: 0, expired };
+        table.follow()?;
+        Ok(table)
+    }
+
+    /// Goes where the rows of each group are now. Before the first change of a state there is
+    /// nothing to be read in another place.
+    fn follow(&mut self) -> Result<(), RocksDbError> {
+        let version = self.route.version();
+        if self.version == version {
+            return Ok(());
+        }
+        let mut pieces = Vec::new();
+        for (groups, database) in self.route.stretches() {
+            database.make_family(&self.name, &self.route.family(&self.name, None))?;
+            pieces.push(Piece { groups, family: Family::of(&database, &self.name) });
+        }
+        self.pieces = Pieces::new(pieces, self.bloom_len);
+        self.version = version;
+        Ok(())
     }
 }
 
@@ -27,16 +62,30 @@ impl ByteTable for Table {
     type Frozen = FrozenTable;
 
     fn put(&mut self, key: &[u8], value: &[u8]) -> Result<(), RocksDbError> {
+        self.follow()?;
         self.pieces.of(key).put(key, value)
     }
 
     fn delete(&mut self, key: &[u8]) -> Result<(), RocksDbError> {
+        self.follow()?;
         self.pieces.of(key).delete(key)
     }
 
-    fn freeze(&mut self) -> Result<FrozenTable, RocksDbError> {
+    fn freeze(&mut self, cut: &Cut) -> Result<FrozenTable, RocksDbError> {
+        self.follow()?;
+        let native = self.route.options.native.then(|| self.route.take(cut)).transpose()?;
         let hold = self.expired.hold();
-        Ok(FrozenTable::new(self.pieces.map(Family::freeze), hold))
+        Ok(FrozenTable::new(self.pieces.map(Family::freeze), native, hold))
+    }
+
+    fn completed(&mut self, checkpoint: u64) {
+        self.route.databases().iter().for_each(|database| database.completed(checkpoint));
+    }
+
+    fn attach(&mut self, native: &mut dyn Native) -> Result<bool, RocksDbError> {
+        let attached = self.route.attach(native, &self.name)?;
+        self.follow()?;
+        Ok(attached)
     }
 
     fn expire(&mut self, cutoff: Cutoff) {

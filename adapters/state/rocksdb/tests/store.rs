@@ -78,8 +78,8 @@ fn a_compaction_leaves_out_what_has_expired_unless_a_snapshot_needs_it() {
     }
     let stored = || {
         store.compact().unwrap();
-        let keys = store.property("value", "rocksdb.estimate-num-keys").unwrap();
-        keys.parse::<u64>().unwrap()
+        let keys = store.property("value", "rocksdb.estimate-num-keys");
+        keys[0].parse::<u64>().unwrap()
     };
     assert_eq!(stored(), KEYS);
     // Told what time it is, and to look at nothing.
@@ -116,6 +116,6 @@ fn what_rocksdb_counts_is_shown_on_request() {
     assert!(store.metrics().files > 0 && value.bytes() >= store.metrics().files);
     let counted = store.statistics().unwrap();
     assert!(counted.contains("rocksdb.number.keys.written COUNT : 300"), "{counted}");
-    assert_eq!(store.property("no such state", "rocksdb.stats"), None);
-    assert_eq!(store.property("value", "no such property"), None);
+    assert_eq!(store.property("no such state", "rocksdb.stats").len(), 0);
+    assert_eq!(store.property("value", "no such property").len(), 0);
 }

@@ -68,6 +68,18 @@ pub enum LoadFailure<M, E> {
         /// The two states.
         states: [String; 2],
     },
+    /// Rows of the state lie in files of a store that is not the one they are loaded into, or whose
+    /// types have changed since.
+    OtherStore {
+        /// The operator.
+        operator: String,
+        /// The state.
+        state: String,
+        /// The store.
+        store: String,
+        /// Whether types have changed.
+        evolves: bool,
+    },
     /// A sound row does not fit its state, or the store has no room for it.
     Refused {
         /// The file.
@@ -119,6 +131,18 @@ impl<M: fmt::Display, E: fmt::Display> fmt::Display for LoadFailure<M, E> {
                 f,
                 "states {one} and {other} of operator {operator} had keys of one type in the \
                  checkpoint: change both or none"
+            ),
+            Self::OtherStore { operator, state, store, evolves: false } => write!(
+                f,
+                "state {state} of operator {operator} lies in files of the store {store}: go on \
+                 with that store, in a build that has it, or take a savepoint there, which any \
+                 store reads"
+            ),
+            Self::OtherStore { operator, state, store, evolves: true } => write!(
+                f,
+                "state {state} of operator {operator} lies in files of the store {store}, and a \
+                 type or time to live has changed: go on with those it had, and take a savepoint \
+                 first"
             ),
             Self::Refused { file, section, error } => write!(f, "{file}, {section}: {error}"),
             Self::Unread { file, failure } => write!(f, "cannot read {file}: {failure}"),

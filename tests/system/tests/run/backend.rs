@@ -105,6 +105,67 @@ fn a_directory_for_files_that_cannot_be_made_is_named() {
         .refuse(1, &["taken/files", "cannot make"]);
 }
 
+#[cfg(feature = "rocksdb")]
+const NATIVE: &str = "--checkpoints dir --backend rocksdb --native-checkpoints";
+
+#[cfg(feature = "rocksdb")]
+#[test]
+fn files_of_rocksdb_are_resumed_at_any_parallelism_and_left_by_a_checkpoint_for_any_backend() {
+    let (place, flights) = Place::with_flights();
+    let come_to = |rows: usize, more: &str| {
+        let rows = flights.first(rows);
+        place.write("flights.csv", &rows.to_csv());
+        place.holdwater(&format!("{} {more}", job())).succeed();
+        assert_same(&place.rows("out.csv"), &expected(&[&rows], &["origin"], &SPECS));
+        place.holdwater("verify dir --deep").succeed();
+    };
+    for (rows, tasks) in [(3_000, 1), (6_000, 3), (9_000, 2), (12_000, 4)] {
+        come_to(rows, &format!("{NATIVE} --parallelism {tasks}"));
+    }
+    let on_heap = format!("{} --checkpoints dir --backend heap", job());
+    place.holdwater(&on_heap).refuse(3, &["files of the store rocksdb", "savepoint"]);
+    place.holdwater("dump dir --state count").refuse(3, &["files of the store rocksdb", "SIGUSR1"]);
+    place.holdwater("savepoint dir kept").refuse(3, &["files of the store rocksdb", "SIGUSR1"]);
+    // Without the flag its next checkpoint is for any store; with it files are kept again.
+    for (rows, more) in [
+        (14_000, "--checkpoints dir --backend rocksdb --parallelism 3"),
+        (16_000, "--checkpoints dir --backend mmap --parallelism 2"),
+        (18_000, NATIVE),
+        (20_000, NATIVE),
+    ] {
+        come_to(rows, more);
+    }
+}
+
+#[cfg(feature = "rocksdb")]
+#[test]
+fn a_job_that_is_killed_goes_on_from_the_files_of_rocksdb() {
+    let (place, flights) = Place::with_flights();
+    let newest = || place.checkpoints("dir").last().map(|checkpoint| checkpoint.order);
+    for round in 0..10 {
+        let slow = format!(
+            "{} {NATIVE} --checkpoint-every 100rows --rate 1000 --parallelism {}",
+            job(),
+            1 + round % 4
+        );
+        let before = newest();
+        let mut running = place.holdwater(&slow).start();
+        running.until(|| newest() > before);
+        running.kill();
+    }
+    place.holdwater(&format!("{} {NATIVE}", job())).succeed();
+    assert_same(&place.rows("out.csv"), &expected(&[&flights], &["origin"], &SPECS));
+}
+
+#[test]
+fn files_are_kept_as_they_are_by_the_backend_that_has_them_alone() {
+    let place = Place::new();
+    place.write("a.csv", "k\n1\n");
+    let job = "run --input a.csv --key k --agg count --native-checkpoints";
+    place.holdwater(job).refuse(2, &["--checkpoints"]);
+    place.holdwater(&format!("{job} --checkpoints dir")).refuse(2, &["--backend rocksdb"]);
+}
+
 #[cfg(not(feature = "rocksdb"))]
 #[test]
 fn a_build_without_rocksdb_says_how_to_get_it() {

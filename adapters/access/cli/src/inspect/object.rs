@@ -1,6 +1,6 @@
 //! A checkpoint for a program: every key group of every state.
 
-use holdwater::manifest::{Manifest, Origin, StateEntry};
+use holdwater::manifest::{Manifest, NativePart, NativeState, Origin, StateEntry};
 use serde_json::{Value, json};
 
 use super::measure::{Size, Spread};
@@ -24,6 +24,7 @@ pub(super) fn object(manifest: &Manifest) -> Value {
             "operator": operator.name,
             "parallelism": operator.parallelism,
             "states": states.collect::<Vec<_>>(),
+            "natives": operator.natives.iter().map(native).collect::<Vec<_>>(),
         })
     });
     let sources = manifest.sources.iter().map(|source| {
@@ -55,6 +56,20 @@ pub(super) fn object(manifest: &Manifest) -> Value {
         "sinks": manifest.sinks.iter().map(|sink| sink.name.clone()).collect::<Vec<_>>(),
         "counters": manifest.counters.iter().map(|(name, count)| (name.clone(), json!(count)))
             .collect::<serde_json::Map<_, _>>(),
+    })
+}
+
+fn native(native: &NativePart) -> Value {
+    let keys = |state: &NativeState| (state.name.clone(), json!(state.keys.iter().sum::<u64>()));
+    json!({
+        "store": native.store,
+        "first_group": native.groups.start,
+        "last_group": native.groups.end - 1,
+        "keys": native.states.iter().map(keys).collect::<serde_json::Map<_, _>>(),
+        "files": native.files.iter().map(|file| json!({
+            "name": file.name,
+            "file": format!("{}/{}", file.file.area().name(), file.file),
+        })).collect::<Vec<_>>(),
     })
 }
 

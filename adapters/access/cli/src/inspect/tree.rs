@@ -97,9 +97,36 @@ fn operator(
         writeln!(out)?;
         let is_keyed = Kind::from_code(state.schema.kind).is_none_or(Kind::is_keyed);
         let groups = if is_keyed { (key_groups, "group") } else { (parallelism, "task") };
-        self::state(state, size, groups, paint, out)?;
+        match native_keys(operator, &state.name).filter(|_| state.chains.is_empty()) {
+            Some(keys) => native_state(state, keys, paint, out)?,
+            None => self::state(state, size, groups, paint, out)?,
+        }
+    }
+    for native in &operator.natives {
+        let (store, files) = (plain(&native.store), counted(native.files.len() as u64, "file"));
+        let (first, last) = (native.groups.start, native.groups.end - 1);
+        writeln!(out, "  key groups {first} to {last} are in {files} of the store {store}")?;
     }
     Ok(())
+}
+
+/// Returns how many keys of a state are in files of a store, if any can be.
+pub(super) fn native_keys(operator: &OperatorEntry, state: &str) -> Option<u64> {
+    let states = operator.natives.iter().flat_map(|native| &native.states);
+    let keys = states.filter(|native| native.name == state).map(|native| &native.keys);
+    keys.map(|keys| keys.iter().sum::<u64>()).reduce(|sum, keys| sum + keys)
+}
+
+fn native_state(
+    state: &StateEntry,
+    keys: u64,
+    paint: Paint,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let title = format!("state {}", plain(&state.name));
+    let kind = kind_in_words(state.schema.kind);
+    writeln!(out, "  {}: {kind}, {}", paint.title(&title), schema_in_words(&state.schema))?;
+    writeln!(out, "    {} in files of a store, which alone reads them", counted(keys, "key"))
 }
 
 fn state(

@@ -81,6 +81,7 @@ pub(super) fn of_engine(error: EngineError, directory: Option<&Path>) -> Failure
         | EngineError::NoWatermark { .. }
         | EngineError::OtherKeys { .. }
         | EngineError::OtherKind { .. }
+        | EngineError::OtherStore { .. }
         | EngineError::OtherType { .. } => foreign(&text),
         _ => Failure::Data(text),
     }

@@ -52,6 +52,11 @@ pub(super) fn check(
 }
 
 impl Checked {
+    /// Is what is known of a file without parts.
+    pub(super) fn of(damages: Vec<Damage>) -> Self {
+        Self { damages, ..Self::default() }
+    }
+
     fn read(
         &mut self,
         files: &Place,

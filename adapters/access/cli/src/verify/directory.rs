@@ -7,6 +7,7 @@ use holdwater::storage::{Area, ObjectId, ObjectKind, Storage};
 
 use super::damage::{Damage, What};
 use super::data::{self, Checked};
+use super::native;
 use super::small;
 use crate::directory::{checkpoints, list, living, whole};
 use crate::failure::Failure;
@@ -165,15 +166,19 @@ impl Round {
     /// Reads every snapshot file that a manifest names.
     fn data(&mut self, files: &Place, deep: bool, known: &mut Known) {
         let mut named: BTreeMap<ObjectId, (FileEntry, BTreeMap<u64, String>)> = BTreeMap::new();
+        let mut natives = BTreeSet::new();
         for manifest in self.sound() {
+            natives.append(&mut manifest.native_files());
             for file in &manifest.files {
                 let (_, hints) = named.entry(file.id).or_insert((*file, BTreeMap::new()));
                 hints.extend(data::hints(manifest, file.id));
             }
         }
         for (id, (entry, hints)) in named {
-            let checked =
-                known.entry(id).or_insert_with(|| data::check(files, &entry, &hints, deep));
+            let checked = known.entry(id).or_insert_with(|| match natives.contains(&id) {
+                true => native::check(files, &entry),
+                false => data::check(files, &entry, &hints, deep),
+            });
             self.damages.extend(checked.damages.iter().cloned());
             self.files += 1;
             self.bytes += entry.length;
