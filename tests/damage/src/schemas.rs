@@ -10,6 +10,7 @@ use holdwater::schema::{
 };
 use serde::de::DeserializeOwned;
 
+pub use self::build::schema as schema_of;
 use self::types::{Asked, Ticks};
 
 /// A schema, and what may be a value of it.

@@ -5,7 +5,7 @@ mod tools;
 mod windows;
 
 pub use engine::{Engine, Workers};
-pub use tools::{Completions, Dump, Gc, Inspect, KnownShell, List, Remove, Savepoint, Verify};
+pub use tools::{Completions, Dump, Gc, Get, Inspect, KnownShell, List, Remove, Savepoint, Verify};
 pub use windows::Windows;
 
 use std::ffi::OsString;
@@ -49,6 +49,8 @@ pub enum Command {
     Inspect(Inspect),
     /// Print the rows of a state of a checkpoint
     Dump(Dump),
+    /// Print what a state of a checkpoint holds of one key
+    Get(Get),
     /// Copy a checkpoint to a directory of its own that needs no other
     Savepoint(Savepoint),
     /// Remove a checkpoint, and what no other needs
@@ -599,7 +601,7 @@ mod tests {
         assert!(shown("--help").contains("list"));
         assert!(shown("run --help").contains("Examples:"));
         assert!(shown("list --help").contains("--json"));
-        for command in ["list", "verify", "inspect", "dump", "completions"] {
+        for command in ["list", "verify", "inspect", "dump", "get", "completions"] {
             let help = shown(&format!("{command} --help"));
             assert!(help.contains("Examples:"), "{command}");
         }

@@ -7,16 +7,14 @@ mod tree;
 use std::io::Write;
 
 use crate::arguments;
-use crate::checkpoint::{Found, find};
+use crate::checkpoint::Checkpoint;
 use crate::failure::Failure;
+use crate::savepoint::open;
 use crate::terminal::{Paint, shown};
 
 /// Shows a checkpoint as a tree: operators, their states, how these are spread over key groups.
 pub fn inspect(inspect: &arguments::Inspect, out: &mut impl Write) -> Result<(), Failure> {
-    let Found { manifest, files, passed_over } = find(&inspect.checkpoint)?;
-    for line in passed_over {
-        eprintln!("holdwater: warning: {line}");
-    }
+    let Checkpoint { manifest, files, .. } = open(&inspect.checkpoint)?;
     let written = if inspect.json {
         writeln!(out, "{}", object::object(&manifest))
     } else {

@@ -17,11 +17,12 @@
 //! | [`mod@verify`] | reads checkpoints whole and names what is damaged |
 //! | [`mod@inspect`] | what a checkpoint consists of |
 //! | [`mod@dump`] | the rows of a state of a checkpoint |
-//! | [`checkpoint`] | finds the checkpoint that an argument names |
-//! | [`place`] | where checkpoints are kept: a directory, an object store |
+//! | [`mod@get`] | the rows of one key |
 //! | [`completions`] | what a shell completes |
 //! | [`output`] | result rows as CSV, JSON lines or a table |
-//! | [`failure`] | what ends a command, with its exit code |
+//!
+//! Checkpoints are found, read and written by [`holdwater_processor`]; what ends a command, with
+//! its exit code, is its [`failure`].
 
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -29,31 +30,30 @@
 pub mod accumulators;
 pub mod arguments;
 pub mod cell;
-pub mod checkpoint;
 pub mod completions;
-mod directory;
 pub mod dump;
 pub mod duration;
 mod event_time;
-pub mod failure;
 pub mod fields;
 pub mod gc;
+pub mod get;
 pub mod input;
 pub mod inspect;
 pub mod list;
-mod new_place;
 pub mod output;
-pub mod place;
 pub mod record;
-mod rows;
 pub mod run;
 pub mod savepoint;
 pub mod selection;
+mod shown;
 mod signature;
 pub mod size;
 pub mod spec;
 mod table;
 mod terminal;
 pub mod timestamp;
-mod value;
 pub mod verify;
+
+pub use holdwater_processor::{checkpoint, failure, place};
+
+pub(crate) use holdwater_processor::directory;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use holdwater_cli::arguments::{Arguments, Command, Refusal};
 use holdwater_cli::failure::Failure;
-use holdwater_cli::{completions, dump, gc, inspect, list, run, savepoint, verify};
+use holdwater_cli::{completions, dump, gc, get, inspect, list, run, savepoint, verify};
 
 fn main() -> ExitCode {
     // A write beyond the limit of file sizes fails then, as one to a full disk does; without, the
@@ -28,6 +28,7 @@ fn main() -> ExitCode {
         Ok(Command::Dump(arguments)) => {
             dump::dump(&arguments, &mut io::stdout().lock()).map(|()| 0)
         }
+        Ok(Command::Get(arguments)) => get::get(&arguments, &mut io::stdout().lock()).map(|()| 0),
         Ok(Command::Savepoint(arguments)) => {
             savepoint::savepoint(&arguments, &mut io::stdout().lock()).map(|()| 0)
         }

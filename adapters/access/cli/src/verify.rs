@@ -1,24 +1,17 @@
 //! `holdwater verify`: reads all bytes of checkpoints and names what is damaged.
 
-mod damage;
-mod data;
-mod directory;
-mod native;
 mod report;
-mod small;
 
 use std::io::Write;
 use std::path::Path;
 
-use holdwater::manifest::Manifest;
+use holdwater_processor::verify::Verified;
 
-pub(crate) use self::damage::Damage;
-pub(crate) use self::data::{in_part, part_in_words};
+use self::report::Report;
 use crate::arguments;
 use crate::checkpoint::{Named, named};
 use crate::directory::open;
 use crate::failure::Failure;
-use crate::place::Place;
 use crate::terminal::{Paint, shown};
 
 /// Verifies what `verify` names, and shows which of its checkpoints are usable.
@@ -29,17 +22,17 @@ pub fn verify(verify: &arguments::Verify, out: &mut impl Write) -> Result<(), Fa
         Named::Directory(directory) => (directory, None),
         Named::Checkpoint(directory, id) => (directory, Some(id)),
     };
-    let found = directory::Verified::read(&mut open(&directory)?, only, verify.deep)?;
+    let found = Verified::read(&mut open(&directory)?, only, verify.deep)?;
     let written = if verify.json {
-        writeln!(out, "{}", found.object()).and_then(|()| out.flush())
+        writeln!(out, "{}", Report(&found).object()).and_then(|()| out.flush())
     } else {
-        found.write(&directory, Paint::of_stdout(), out)
+        Report(&found).write(&directory, Paint::of_stdout(), out)
     };
     shown(written)?;
     judge(&found, &directory)
 }
 
-fn judge(found: &directory::Verified, directory: &Path) -> Result<(), Failure> {
+fn judge(found: &Verified, directory: &Path) -> Result<(), Failure> {
     if found.damages.is_empty() {
         return Ok(());
     }
@@ -51,19 +44,4 @@ fn judge(found: &directory::Verified, directory: &Path) -> Result<(), Failure> {
     };
     let text = format!("{}: {damages} found; {way_out}", directory.display());
     Err(if found.is_unreadable() { Failure::Data(text) } else { Failure::Corrupt(text) })
-}
-
-/// Reads all files of a checkpoint and says what is damaged first, if anything is.
-pub(crate) fn damage_of(files: &Place, manifest: &Manifest, directory: &Path) -> Option<String> {
-    let natives = manifest.native_files();
-    manifest.files.iter().find_map(|file| {
-        let hints = data::hints(manifest, file.id).collect();
-        let checked = match natives.contains(&file.id) {
-            true => native::check(files, file),
-            false => data::check(files, file, &hints, false),
-        };
-        let damage = checked.damages.first().cloned();
-        let damage = damage.or_else(|| checked.fits(manifest, file).into_iter().next());
-        damage.map(|damage| damage.line(directory))
-    })
 }

@@ -3,7 +3,7 @@
 use holdwater::codec::write_varint;
 
 /// Returns the schema that `bytes` tell to build, in its stored form (docs/format.md 4.2).
-pub(super) fn schema(bytes: &[u8]) -> Vec<u8> {
+pub fn schema(bytes: &[u8]) -> Vec<u8> {
     node(&mut bytes.iter().copied(), 0)
 }
 

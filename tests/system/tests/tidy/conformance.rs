@@ -21,10 +21,10 @@ pub(crate) const BEHAVIOURS: Page = Page { path: "docs/conformance.md", prefix: 
 pub(crate) const FAULTS: Page = Page { path: "docs/faults.md", prefix: "F-", rows: 72 };
 
 /// What the command line promises.
-pub(crate) const CONTRACT: Page = Page { path: "docs/contract.md", prefix: "C-", rows: 62 };
+pub(crate) const CONTRACT: Page = Page { path: "docs/contract.md", prefix: "C-", rows: 63 };
 
 /// Where the tests stand that the document names behind a word.
-const PLACES: [(&str, &str); 15] = [
+const PLACES: [(&str, &str); 16] = [
     ("bytes", "adapters/state/bytes/"),
     ("cli", "adapters/access/cli/"),
     ("core", "core/src/"),
@@ -34,6 +34,7 @@ const PLACES: [(&str, &str); 15] = [
     ("flash", "adapters/storage/flash/"),
     ("heap", "adapters/state/heap/"),
     ("memory", "adapters/storage/memory/"),
+    ("processor", "adapters/access/processor/"),
     ("sim", "sim/"),
     ("storage", "tests/conformance/src/storage.rs"),
     ("stores", "tests/conformance/tests/"),

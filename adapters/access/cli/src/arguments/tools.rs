@@ -66,6 +66,29 @@ pub struct Dump {
     pub json: bool,
 }
 
+/// Which rows to get.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = GET_EXAMPLES)]
+pub struct Get {
+    /// A directory for its newest intact checkpoint, DIR@ID as list prints it, or a manifest
+    pub checkpoint: String,
+    /// The state to look in, as inspect names it: NAME, or OPERATOR/NAME where two are alike
+    #[arg(long, value_name = "NAME")]
+    pub state: String,
+    /// The key: its fields, written as in a CSV line
+    #[arg(long, value_parser = parse_key, value_name = "FIELD[,FIELD]")]
+    pub key: KeyFields,
+    /// The window that begins at this time only, where the state has windows
+    #[arg(long, value_name = "START")]
+    pub window: Option<String>,
+    /// What a map holds under this key of its own only; of a set whether it has this member
+    #[arg(long, value_name = "KEY")]
+    pub map_key: Option<String>,
+    /// Rows as JSON lines, as they are without it
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// What to make a savepoint of.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = SAVEPOINT_EXAMPLES)]
@@ -159,6 +182,17 @@ Examples:
 
   One key of two fields:
     holdwater dump checkpoints --state count --key SFO,JFK";
+
+const GET_EXAMPLES: &str = "\
+Examples:
+  What a state holds of a key, a line for each of its windows:
+    holdwater get checkpoints --state count --key ATL
+
+  In one window:
+    holdwater get checkpoints --state count --key ATL --window 2001-01-03
+
+Only the parts of the key's group are read. Exit codes: 0 found, 1 no such key or not readable,
+2 usage, 3 something is damaged.";
 
 const SAVEPOINT_EXAMPLES: &str = "\
 Examples:

@@ -3,9 +3,9 @@
 use std::io::{self, Write};
 use std::path::Path;
 
+use holdwater_processor::verify::{Damage, Verdict, Verified};
 use serde_json::{Value, json};
 
-use super::directory::{Verdict, Verified};
 use crate::accumulators::Answer;
 use crate::duration::{age_in_words, now_ms};
 use crate::list::kind;
@@ -13,7 +13,10 @@ use crate::size::size_in_words;
 use crate::table::Table;
 use crate::terminal::Paint;
 
-impl Verified {
+/// Shows what was found.
+pub(super) struct Report<'v>(pub(super) &'v Verified);
+
+impl Report<'_> {
     /// Writes each damage as a line, then the checkpoints, then what was read.
     pub(super) fn write(
         &self,
@@ -21,14 +24,14 @@ impl Verified {
         paint: Paint,
         out: &mut impl Write,
     ) -> io::Result<()> {
-        for damage in &self.damages {
+        for damage in &self.0.damages {
             writeln!(out, "{} {}", paint.bad("damaged:"), damage.line(directory))?;
         }
         self.table(out)?;
-        for epoch in &self.never_ran {
+        for epoch in &self.0.never_ran {
             writeln!(out, "epoch {epoch} was begun and never ran")?;
         }
-        let (count, bytes) = self.unnamed;
+        let (count, bytes) = self.0.unnamed;
         if count > 0 {
             writeln!(
                 out,
@@ -37,19 +40,19 @@ impl Verified {
                 size_in_words(bytes)
             )?;
         }
-        let rows = match self.rows {
+        let rows = match self.0.rows {
             Some(rows) => format!(", {}", counted(rows, "row")),
             None => String::new(),
         };
-        let verdict = match self.damages.len() {
+        let verdict = match self.0.damages.len() {
             0 => "all intact".to_owned(),
             damages => counted(damages as u64, "damage"),
         };
         writeln!(
             out,
             "read {}, {}{rows}: {verdict}",
-            counted(self.files as u64, "file"),
-            size_in_words(self.bytes)
+            counted(self.0.files as u64, "file"),
+            size_in_words(self.0.bytes)
         )?;
         out.flush()
     }
@@ -59,7 +62,7 @@ impl Verified {
         let mut table = Table::new(header.len());
         let text = |text: String| Answer::Text(text.into());
         table.row(&header.map(|name| Answer::Text(name.into())), out)?;
-        for verdict in &self.checkpoints {
+        for verdict in &self.0.checkpoints {
             let mut row = vec![text(verdict.id.to_string())];
             match &verdict.manifest {
                 Some(manifest) => row.extend([
@@ -71,7 +74,7 @@ impl Verified {
                 None => row.extend([const { Answer::Nothing }; 4]),
             }
             row.push(text(if verdict.is_living { "living" } else { "dead" }.to_owned()));
-            row.push(text(verdict.in_words()));
+            row.push(text(in_words(verdict)));
             table.row(&row, out)?;
         }
         table.finish(out)
@@ -79,7 +82,7 @@ impl Verified {
 
     /// Returns it for a program.
     pub(super) fn object(&self) -> Value {
-        let checkpoints = self.checkpoints.iter().map(|verdict| {
+        let checkpoints = self.0.checkpoints.iter().map(|verdict| {
             json!({
                 "checkpoint": verdict.id.to_string(),
                 "usable": verdict.is_usable(),
@@ -89,27 +92,25 @@ impl Verified {
             })
         });
         json!({
-            "intact": self.damages.is_empty(),
+            "intact": self.0.damages.is_empty(),
             "checkpoints": checkpoints.collect::<Vec<_>>(),
-            "damages": self.damages.iter().map(super::Damage::object).collect::<Vec<_>>(),
-            "files": self.files,
-            "bytes": self.bytes,
-            "rows": self.rows,
-            "epochs_never_ran": self.never_ran,
-            "unnamed_files": self.unnamed.0,
-            "unnamed_bytes": self.unnamed.1,
+            "damages": self.0.damages.iter().map(Damage::object).collect::<Vec<_>>(),
+            "files": self.0.files,
+            "bytes": self.0.bytes,
+            "rows": self.0.rows,
+            "epochs_never_ran": self.0.never_ran,
+            "unnamed_files": self.0.unnamed.0,
+            "unnamed_bytes": self.0.unnamed.1,
         })
     }
 }
 
-impl Verdict {
-    fn in_words(&self) -> String {
-        match (self.damaged.as_slice(), &self.manifest) {
-            ([], _) => "usable".to_owned(),
-            (_, None) => "damaged: its manifest".to_owned(),
-            ([one], _) => format!("damaged: {one}"),
-            (more, _) => format!("damaged: {} files", more.len()),
-        }
+fn in_words(verdict: &Verdict) -> String {
+    match (verdict.damaged.as_slice(), &verdict.manifest) {
+        ([], _) => "usable".to_owned(),
+        (_, None) => "damaged: its manifest".to_owned(),
+        ([one], _) => format!("damaged: {one}"),
+        (more, _) => format!("damaged: {} files", more.len()),
     }
 }
 

@@ -10,15 +10,15 @@ use holdwater::page::ReadAt;
 use holdwater::storage::{Area, Failure as StorageFailure, ObjectId, ObjectKind, Storage};
 
 /// Why an object cannot be read.
-pub(crate) type Unread = StorageFailure<PlaceError>;
+pub type Unread = StorageFailure<PlaceError>;
 
 /// Opens a directory of checkpoints that is there.
-pub(crate) fn open(directory: &Path) -> Result<Place, Failure> {
+pub fn open(directory: &Path) -> Result<Place, Failure> {
     Place::open_existing(directory)
 }
 
 /// Lists the objects of an area.
-pub(crate) fn list(files: &mut Place, area: Area) -> Result<Vec<ObjectId>, Failure> {
+pub fn list(files: &mut Place, area: Area) -> Result<Vec<ObjectId>, Failure> {
     let mut found = Vec::new();
     files.list(area, &mut |id| found.push(id)).map_err(|error| Failure::Data(error.to_string()))?;
     found.sort_unstable();
@@ -26,7 +26,7 @@ pub(crate) fn list(files: &mut Place, area: Area) -> Result<Vec<ObjectId>, Failu
 }
 
 /// Lists the checkpoints that are complete, newest first.
-pub(crate) fn checkpoints(files: &mut Place) -> Result<Vec<CheckpointId>, Failure> {
+pub fn checkpoints(files: &mut Place) -> Result<Vec<CheckpointId>, Failure> {
     let found = list(files, Area::Manifests)?;
     let mut ids: Vec<_> = found.into_iter().filter_map(CheckpointId::of_manifest).collect();
     ids.sort_unstable_by_key(|id| std::cmp::Reverse((id.epoch, id.checkpoint)));
@@ -34,7 +34,7 @@ pub(crate) fn checkpoints(files: &mut Place) -> Result<Vec<CheckpointId>, Failur
 }
 
 /// Reads an object whole.
-pub(crate) fn whole(files: &mut Place, id: ObjectId) -> Result<Vec<u8>, Unread> {
+pub fn whole(files: &mut Place, id: ObjectId) -> Result<Vec<u8>, Unread> {
     let length = usize::try_from(files.length(id)?).unwrap_or(usize::MAX);
     let mut bytes = Vec::new();
     // A length that no memory holds is that of a broken file.
@@ -50,7 +50,7 @@ pub(crate) fn whole(files: &mut Place, id: ObjectId) -> Result<Vec<u8>, Unread> 
 /// Finds which checkpoints a job would go on from: those that its newest epoch descends from.
 ///
 /// Records that cannot be read are passed over, since manifests say the same again.
-pub(crate) fn living<'m>(
+pub fn living<'m>(
     files: &mut Place,
     manifests: impl IntoIterator<Item = &'m Manifest>,
 ) -> Result<Living, Failure> {
@@ -69,13 +69,14 @@ pub(crate) fn living<'m>(
 
 /// A snapshot file of a directory, open for as long as this lives, even if its name goes.
 #[derive(Debug)]
-pub(crate) struct Object {
+pub struct Object {
     files: Place,
     id: ObjectId,
 }
 
 impl Object {
-    pub(crate) fn new(files: &Place, id: ObjectId) -> Self {
+    /// Names an object of a place; nothing is read yet.
+    pub fn new(files: &Place, id: ObjectId) -> Self {
         Self { files: files.clone(), id }
     }
 }

@@ -8,7 +8,7 @@ use holdwater::codec::{Encoding, Reader, decode};
 use holdwater::error::{Fault, Malformed};
 use holdwater::manifest::{Chain, Manifest, StateEntry};
 use holdwater::page::Portable;
-use holdwater::schema::{Budget, Leaf, Schema, StoredSchema, walk};
+use holdwater::schema::{Budget, Kind as Sort, Leaf, Schema, StoredSchema, walk};
 use holdwater::snapshot::Snapshot;
 use holdwater::state::{
     Change, Cutoff, Description, Expiry, Kind, LoadError, Name, Op, Shape, Stamped, TypeSchema,
@@ -17,16 +17,16 @@ use holdwater::storage::ObjectId;
 use holdwater::ttl::stamped_schema;
 
 use crate::directory::Object;
-use crate::failure::Failure;
+use crate::failure::{Failure, quoted};
 use crate::place::Place;
 use crate::verify::{Damage, in_part, part_in_words};
 
 /// What a state holds of its keys, by their encoding.
-pub(crate) type Rows = BTreeMap<Vec<u8>, Row>;
+pub type EncodedRows = BTreeMap<Vec<u8>, EncodedRow>;
 
 /// What a state holds of one key; every piece is encoded.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) enum Row {
+pub enum EncodedRow {
     /// Of a map by its fields; of timers by their times, with nothing.
     Fields(BTreeMap<Vec<u8>, Vec<u8>>),
     /// Of a list.
@@ -37,20 +37,24 @@ pub(crate) enum Row {
 
 /// The types of a state.
 #[derive(Clone, Debug)]
-pub(crate) struct Types {
-    pub(crate) kind: Kind,
-    pub(crate) encoding: Encoding,
-    pub(crate) key: StoredSchema,
+pub struct Types {
+    /// The kind of the state.
+    pub kind: Kind,
+    /// How rows are encoded.
+    pub encoding: Encoding,
+    /// Of keys, windows included.
+    pub key: StoredSchema,
     /// Of a map; of timers that of their times.
-    pub(crate) field: Option<StoredSchema>,
-    pub(crate) value: StoredSchema,
+    pub field: Option<StoredSchema>,
+    /// Of values, items or what fields hold, stamps included.
+    pub value: StoredSchema,
     /// When rows expire, if ever: each value, item or field has a stamp then.
-    pub(crate) expiry: Option<Expiry>,
+    pub expiry: Option<Expiry>,
 }
 
 impl Types {
     /// Reads the types of a state as a manifest has them, or says that this version cannot.
-    pub(crate) fn of(state: &StateEntry) -> Result<Self, Malformed> {
+    pub fn of(state: &StateEntry) -> Result<Self, Malformed> {
         let schema = &state.schema;
         let kind = Kind::from_code(schema.kind).ok_or(Malformed::new(Fault::Version, 0))?;
         if !schema.window.is_empty() {
@@ -70,9 +74,9 @@ impl Types {
     }
 
     /// Describes a state of these types, for a part that is written.
-    pub(crate) fn describe(&self, state: &StateEntry) -> Result<Description, Failure> {
-        let name = Name::new(&state.name).ok_or_else(|| {
-            Failure::Corrupt(format!("state {} has no name that a state may have", state.name))
+    pub(crate) fn describe(&self, name: &str) -> Result<Description, Failure> {
+        let name = Name::new(name).ok_or_else(|| {
+            Failure::Usage(format!("{} is no name of a state: give 1 to 128 bytes", quoted(name)))
         })?;
         let field = self.field.clone().filter(|_| self.kind.rows() == Kind::Map);
         Ok(Description {
@@ -92,7 +96,7 @@ impl Types {
 /// The files that the rows of a state lie in, held open: they can be read even if a job removes
 /// them.
 #[derive(Debug)]
-pub(crate) struct Parts<'m> {
+pub struct Parts<'m> {
     state: &'m StateEntry,
     types: Types,
     snapshots: BTreeMap<ObjectId, Snapshot<Object, Portable>>,
@@ -100,7 +104,7 @@ pub(crate) struct Parts<'m> {
 
 impl<'m> Parts<'m> {
     /// Opens every file that holds rows of a state, in `chains`.
-    pub(crate) fn open(
+    pub fn open(
         files: &Place,
         manifest: &Manifest,
         operator: &str,
@@ -118,8 +122,8 @@ impl<'m> Parts<'m> {
     }
 
     /// Reads the rows of one group: its parts in turn.
-    pub(crate) fn read(&mut self, chain: &Chain) -> Result<Rows, Damage> {
-        let mut rows = Rows::new();
+    pub fn read(&mut self, chain: &Chain) -> Result<EncodedRows, Damage> {
+        let mut rows = EncodedRows::new();
         for part in &chain.parts {
             let kind = self.state.schema.kind;
             let section = part_in_words(&self.state.name, kind, chain.group);
@@ -181,14 +185,14 @@ fn apply(
     change: Change<'_>,
     types: &Types,
     fresh: bool,
-    rows: &mut Rows,
+    rows: &mut EncodedRows,
 ) -> Result<(), LoadError<Infallible>> {
     let mut reader = Reader::new(change.row);
     let key = types.piece(types.key.view(), &mut reader)?;
     let twice = || Err(Malformed::new(Fault::Duplicate, 0).into());
     match (types.kind.rows(), change.op) {
         (Kind::Value, Op::Put) => {
-            let old = rows.insert(key, Row::Value(reader.rest().to_vec()));
+            let old = rows.insert(key, EncodedRow::Value(reader.rest().to_vec()));
             if fresh && old.is_some() {
                 return twice();
             }
@@ -196,17 +200,17 @@ fn apply(
         (Kind::Value | Kind::List, Op::Remove) | (_, Op::Clear) => _ = rows.remove(&key),
         (Kind::List, Op::Put) => {
             let count = reader.varint_u64()?;
-            let items = rows.entry(key).or_insert(Row::Items(Vec::new()));
+            let items = rows.entry(key).or_insert(EncodedRow::Items(Vec::new()));
             for _ in 0..count {
                 let item = types.piece(types.value.view(), &mut reader)?;
-                if let Row::Items(items) = items {
+                if let EncodedRow::Items(items) = items {
                     items.push(item);
                 }
             }
         }
         (Kind::List, Op::Keep) => {
             let keep = usize::try_from(reader.varint_u64()?).unwrap_or(usize::MAX);
-            if let Some(Row::Items(items)) = rows.get_mut(&key) {
+            if let Some(EncodedRow::Items(items)) = rows.get_mut(&key) {
                 items.truncate(keep);
                 if items.is_empty() {
                     rows.remove(&key);
@@ -216,8 +220,8 @@ fn apply(
         (_, op) => {
             let count = reader.varint_u64()?;
             let field = types.field.as_ref().ok_or(Malformed::new(Fault::Range, 0))?;
-            let row = rows.entry(key.clone()).or_insert(Row::Fields(BTreeMap::new()));
-            let Row::Fields(fields) = row else { return Ok(()) };
+            let row = rows.entry(key.clone()).or_insert(EncodedRow::Fields(BTreeMap::new()));
+            let EncodedRow::Fields(fields) = row else { return Ok(()) };
             for _ in 0..count {
                 let field = types.piece(field.view(), &mut reader)?;
                 if op == Op::Remove {
@@ -239,45 +243,34 @@ fn apply(
 
 impl Types {
     /// Drops of a row what has expired; returns whether something lives.
-    fn keep_live(&self, row: &mut Row, cutoff: Cutoff) -> bool {
+    fn keep_live(&self, row: &mut EncodedRow, cutoff: Cutoff) -> bool {
         let lives = |held: &[u8]| {
             let stamp = decode(self.encoding, &mut Reader::new(held));
             stamp.is_ok_and(|stamp| !cutoff.includes(stamp))
         };
         match row {
-            Row::Fields(fields) => {
+            EncodedRow::Fields(fields) => {
                 fields.retain(|_, held| lives(held));
                 !fields.is_empty()
             }
-            Row::Items(items) => {
+            EncodedRow::Items(items) => {
                 items.retain(|held| lives(held));
                 !items.is_empty()
             }
-            Row::Value(held) => lives(held),
+            EncodedRow::Value(held) => lives(held),
         }
     }
 
-    /// Returns the types of what is stored, without the stamps of what expires.
-    pub(crate) fn without_stamps(&self) -> Self {
-        let inner = self.expiry.and_then(|_| stamped_schema(self.value.view()));
-        let value = inner.map_or_else(|| self.value.clone(), StoredSchema::from);
-        Self { value, expiry: None, ..self.clone() }
+    /// Returns the schema of what is held, without the stamps of what expires.
+    pub fn value_without_stamp(&self) -> Schema<'_> {
+        let stored = self.value.view();
+        self.expiry.and_then(|_| stamped_schema(stored)).unwrap_or(stored)
     }
 
-    /// Takes the stamps off a row.
-    pub(crate) fn take_stamps(&self, row: &mut Row) {
-        let strip = |held: &mut Vec<u8>| {
-            let mut reader = Reader::new(held);
-            // Only what has a stamp is live.
-            let _: Result<i64, _> = decode(self.encoding, &mut reader);
-            *held = reader.rest().to_vec();
-        };
-        match row {
-            _ if self.expiry.is_none() => {}
-            Row::Fields(fields) => fields.values_mut().for_each(strip),
-            Row::Items(items) => items.iter_mut().for_each(strip),
-            Row::Value(held) => strip(held),
-        }
+    /// Returns whether it is a map that holds nothing but its fields, or timers.
+    pub fn is_set(&self) -> bool {
+        let value = self.value_without_stamp();
+        self.field.is_some() && matches!(value.kind(), Sort::Leaf(Leaf::Unit))
     }
 
     /// Takes the bytes of one value of `schema`.
@@ -299,8 +292,8 @@ mod tests {
         Types { kind, encoding: Encoding::Postcard, key, field, value, expiry: None }
     }
 
-    fn rows(kind: Kind, changes: &[(Op, &[u8])]) -> Rows {
-        let mut rows = Rows::new();
+    fn rows(kind: Kind, changes: &[(Op, &[u8])]) -> EncodedRows {
+        let mut rows = EncodedRows::new();
         for (op, row) in changes {
             apply(Change { op: *op, row }, &types(kind), false, &mut rows).unwrap();
         }
@@ -315,9 +308,10 @@ mod tests {
             (Op::Put, b"\x01a\x012"),
             (Op::Remove, b"\x01b"),
         ];
-        let expected = Rows::from([(b"\x01a".to_vec(), Row::Value(b"\x012".to_vec()))]);
+        let expected =
+            EncodedRows::from([(b"\x01a".to_vec(), EncodedRow::Value(b"\x012".to_vec()))]);
         assert_eq!(rows(Kind::Value, &changes), expected);
-        let mut twice = Rows::new();
+        let mut twice = EncodedRows::new();
         let put = Change { op: Op::Put, row: changes[0].1 };
         apply(put, &types(Kind::Value), true, &mut twice).unwrap();
         assert!(apply(put, &types(Kind::Value), true, &mut twice).is_err());
@@ -331,9 +325,9 @@ mod tests {
             (Op::Put, b"\x01a\x01\x014"),
         ];
         let items = vec![b"\x011".to_vec(), b"\x014".to_vec()];
-        let expected = Rows::from([(b"\x01a".to_vec(), Row::Items(items))]);
+        let expected = EncodedRows::from([(b"\x01a".to_vec(), EncodedRow::Items(items))]);
         assert_eq!(rows(Kind::List, &changes), expected);
-        assert_eq!(rows(Kind::List, &[changes[0], (Op::Keep, b"\x01a\x00")]), Rows::new());
+        assert_eq!(rows(Kind::List, &[changes[0], (Op::Keep, b"\x01a\x00")]), EncodedRows::new());
     }
 
     #[test]
@@ -344,9 +338,9 @@ mod tests {
             (Op::Remove, b"\x01a\x01\x01y"),
         ];
         let fields = BTreeMap::from([(b"\x01y".to_vec(), b"\x012".to_vec())]);
-        let expected = Rows::from([(b"\x01a".to_vec(), Row::Fields(fields))]);
+        let expected = EncodedRows::from([(b"\x01a".to_vec(), EncodedRow::Fields(fields))]);
         assert_eq!(rows(Kind::Map, &changes[..2]), expected);
-        assert_eq!(rows(Kind::Map, &changes), Rows::new());
-        assert_eq!(rows(Kind::Map, &[changes[0], (Op::Clear, b"\x01a")]), Rows::new());
+        assert_eq!(rows(Kind::Map, &changes), EncodedRows::new());
+        assert_eq!(rows(Kind::Map, &[changes[0], (Op::Clear, b"\x01a")]), EncodedRows::new());
     }
 }

@@ -234,17 +234,13 @@ pub(super) fn hints(manifest: &Manifest, file: ObjectId) -> impl Iterator<Item =
 }
 
 /// Names a part: of a key group, or of a task where the state is an operator's.
-pub(crate) fn part_in_words(state: &str, kind: u8, group: u16) -> String {
+pub fn part_in_words(state: &str, kind: u8, group: u16) -> String {
     let is_keyed = Kind::from_code(kind).is_none_or(Kind::is_keyed);
     format!("part of state {state}, {} {group}", if is_keyed { "key group" } else { "task" })
 }
 
 /// Says what is wrong with a part.
-pub(crate) fn in_part(
-    file: ObjectId,
-    section: &str,
-    error: PartError<Unread, Infallible>,
-) -> Damage {
+pub fn in_part(file: ObjectId, section: &str, error: PartError<Unread, Infallible>) -> Damage {
     match error {
         PartError::Malformed(malformed) => Damage::new(file, section, malformed),
         PartError::Medium(unread) => Damage::unread(file, &unread),

@@ -12,20 +12,20 @@ use crate::directory::Unread;
 
 /// One damage.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct Damage {
+pub struct Damage {
     /// The file.
-    pub(crate) file: ObjectId,
+    pub file: ObjectId,
     /// Which section of it.
-    pub(crate) section: String,
+    pub section: String,
     /// Where the smallest unit begins that has a check of its own.
-    pub(crate) offset: u64,
+    pub offset: u64,
     /// What is wrong.
-    pub(crate) what: What,
+    pub what: What,
 }
 
 /// What is wrong.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) enum What {
+pub enum What {
     /// The bytes are not what was written.
     Fault(Fault),
     /// The file is shorter or longer than its manifest says.
@@ -43,13 +43,13 @@ pub(crate) enum What {
 
 impl Damage {
     /// States that `malformed` was found in a section of `file`.
-    pub(crate) fn new(file: ObjectId, section: impl Into<String>, malformed: Malformed) -> Self {
+    pub fn new(file: ObjectId, section: impl Into<String>, malformed: Malformed) -> Self {
         let what = What::Fault(malformed.fault);
         Self { file, section: section.into(), offset: malformed.offset, what }
     }
 
     /// States why `file` cannot be read.
-    pub(crate) fn unread(file: ObjectId, unread: &Unread) -> Self {
+    pub fn unread(file: ObjectId, unread: &Unread) -> Self {
         let what = match unread {
             Unread::Missing(_) => What::Missing,
             other => What::Unreadable(other.to_string()),
@@ -58,7 +58,7 @@ impl Damage {
     }
 
     /// States why a section of `file` cannot be read.
-    pub(crate) fn read(file: ObjectId, section: &str, error: ReadError<Unread>) -> Self {
+    pub fn read(file: ObjectId, section: &str, error: ReadError<Unread>) -> Self {
         match error {
             ReadError::Malformed(malformed) => Self::new(file, section, malformed),
             ReadError::Medium(unread) => Self::unread(file, &unread),
@@ -66,19 +66,19 @@ impl Damage {
     }
 
     /// Returns whether another look at the directory may find that nothing is damaged.
-    pub(crate) fn is_missing(&self) -> bool {
+    pub fn is_missing(&self) -> bool {
         self.what == What::Missing
     }
 
     /// Writes it as one line.
-    pub(crate) fn line(&self, directory: &Path) -> String {
+    pub fn line(&self, directory: &Path) -> String {
         let Self { file, section, offset, what } = self;
         let path = directory.join(file.area().name()).join(file.to_string());
         format!("{}: {section}, at byte {offset}: {what}", path.display())
     }
 
     /// Writes it for a program.
-    pub(crate) fn object(&self) -> Value {
+    pub fn object(&self) -> Value {
         let Self { file, section, offset, what } = self;
         json!({
             "file": format!("{}/{file}", file.area().name()),

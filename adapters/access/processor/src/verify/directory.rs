@@ -15,46 +15,46 @@ use crate::place::Place;
 
 /// What was found in a directory.
 #[derive(Debug)]
-pub(super) struct Verified {
+pub struct Verified {
     /// The checkpoints, newest first.
-    pub(super) checkpoints: Vec<Verdict>,
+    pub checkpoints: Vec<Verdict>,
     /// Everything that is damaged, in the order of the files.
-    pub(super) damages: Vec<Damage>,
+    pub damages: Vec<Damage>,
     /// Epochs that a crash ended before they ran.
-    pub(super) never_ran: Vec<u64>,
+    pub never_ran: Vec<u64>,
     /// How many files were read.
-    pub(super) files: usize,
+    pub files: usize,
     /// How many bytes these have.
-    pub(super) bytes: u64,
+    pub bytes: u64,
     /// Where rows were decoded: how many.
-    pub(super) rows: Option<u64>,
+    pub rows: Option<u64>,
     /// The files that no checkpoint names, and their bytes.
-    pub(super) unnamed: (usize, u64),
+    pub unnamed: (usize, u64),
 }
 
 /// What is to be said of a checkpoint.
 #[derive(Debug)]
-pub(super) struct Verdict {
+pub struct Verdict {
     /// The checkpoint.
-    pub(super) id: CheckpointId,
+    pub id: CheckpointId,
     /// Its manifest, where that is sound.
-    pub(super) manifest: Option<Manifest>,
+    pub manifest: Option<Manifest>,
     /// The files that are damaged.
-    pub(super) damaged: Vec<ObjectId>,
+    pub damaged: Vec<ObjectId>,
     /// Whether a job would go on from it.
-    pub(super) is_living: bool,
+    pub is_living: bool,
 }
 
 impl Verdict {
     /// Returns whether every byte of it is as it was written.
-    pub(super) fn is_usable(&self) -> bool {
+    pub fn is_usable(&self) -> bool {
         self.damaged.is_empty()
     }
 }
 
 impl Verified {
     /// Verifies all checkpoints, or `only` one.
-    pub(super) fn read(
+    pub fn read(
         files: &mut Place,
         only: Option<CheckpointId>,
         deep: bool,
@@ -79,13 +79,13 @@ impl Verified {
     }
 
     /// Returns the newest checkpoint that is usable and that a job would go on from.
-    pub(super) fn newest_usable(&self) -> Option<CheckpointId> {
+    pub fn newest_usable(&self) -> Option<CheckpointId> {
         let mut usable = self.checkpoints.iter().filter(|verdict| verdict.is_usable());
         usable.find(|verdict| verdict.is_living).map(|verdict| verdict.id)
     }
 
     /// Returns whether all that is wrong is that files cannot be read.
-    pub(super) fn is_unreadable(&self) -> bool {
+    pub fn is_unreadable(&self) -> bool {
         self.damages.iter().all(|damage| matches!(damage.what, What::Unreadable(_)))
     }
 }

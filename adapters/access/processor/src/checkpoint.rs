@@ -14,13 +14,59 @@ use crate::verify::damage_of;
 
 /// A checkpoint that was found, and the directory that holds its files.
 #[derive(Debug)]
-pub struct Found {
+pub struct Checkpoint {
     /// The checkpoint.
     pub manifest: Manifest,
     /// Its directory.
     pub files: Place,
     /// Newer ones of the directory that are damaged: one line each.
     pub passed_over: Vec<String>,
+}
+
+impl Checkpoint {
+    /// Opens the checkpoint that `argument` names: a directory or a URL for the newest intact one
+    /// there, `DIR@ID`, or the path of a manifest.
+    ///
+    /// ```
+    /// use holdwater_processor::{Checkpoint, failure::Failure};
+    ///
+    /// /// Prints how many rows each state has.
+    /// fn count(directory: &str) -> Result<(), Failure> {
+    ///     let checkpoint = Checkpoint::open(directory)?;
+    ///     for (operator, state) in checkpoint.states() {
+    ///         let name = format!("{operator}/{}", state.name);
+    ///         let rows = checkpoint.state(&name)?.rows()?.filter(Result::is_ok).count();
+    ///         println!("{name}: {rows}");
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn open(argument: &str) -> Result<Self, Failure> {
+        find(argument)
+    }
+
+    /// Refuses one whose rows lie in files that a store wrote as its own: tools have no store that
+    /// could be asked for them.
+    pub fn check_portable(&self) -> Result<(), Failure> {
+        let mut operators = self.manifest.operators.iter();
+        match operators.find_map(|operator| operator.natives.first()) {
+            None => Ok(()),
+            Some(native) => Err(Failure::Foreign(format!(
+                "checkpoint {} keeps state in files of the store {}: let its job take a savepoint \
+                 (SIGUSR1), which is read everywhere",
+                self.manifest.id, native.store
+            ))),
+        }
+    }
+
+    /// Opens a checkpoint as [`open`](Self::open) does, without reading its files: damage is told
+    /// where it is met. Of a directory it is the newest whose files are there at their full length.
+    pub fn open_unread(argument: &str) -> Result<Self, Failure> {
+        match named(argument)? {
+            Named::Directory(directory) => newest(&directory),
+            Named::Checkpoint(..) => find(argument),
+        }
+    }
 }
 
 /// What an argument names.
@@ -30,22 +76,6 @@ pub enum Named {
     Directory(PathBuf),
     /// One of the checkpoints of a directory.
     Checkpoint(PathBuf, CheckpointId),
-}
-
-impl Found {
-    /// Returns it if any store can read its rows: tools have no store that could be asked for those
-    /// that lie in files of its own.
-    pub fn portable(self) -> Result<Self, Failure> {
-        let natives = || self.manifest.operators.iter().flat_map(|operator| &operator.natives);
-        match natives().next() {
-            None => Ok(self),
-            Some(native) => Err(Failure::Foreign(format!(
-                "checkpoint {} keeps state in files of the store {}: let its job take a savepoint \
-                 (SIGUSR1), which is read everywhere",
-                self.manifest.id, native.store
-            ))),
-        }
-    }
 }
 
 /// Takes an argument apart, without looking for the checkpoint.
@@ -94,7 +124,7 @@ fn named_url(url: &Path) -> Result<Named, Failure> {
 /// Finds the checkpoint that `argument` names, without locking its directory.
 ///
 /// The newest intact one of a directory is read whole to know that it is.
-pub fn find(argument: &str) -> Result<Found, Failure> {
+pub fn find(argument: &str) -> Result<Checkpoint, Failure> {
     match named(argument)? {
         Named::Directory(directory) => {
             newest_of(&directory, |files, manifest| damage_of(files, manifest, &directory))
@@ -102,7 +132,7 @@ pub fn find(argument: &str) -> Result<Found, Failure> {
         Named::Checkpoint(directory, id) => {
             let mut files = open(&directory)?;
             match read(&mut files, id) {
-                Ok(manifest) => Ok(Found { manifest, files, passed_over: Vec::new() }),
+                Ok(manifest) => Ok(Checkpoint { manifest, files, passed_over: Vec::new() }),
                 Err(Unreadable::Missing) => Err(Failure::Data(format!(
                     "{0}@{id}: there is no such checkpoint; `holdwater list {0}` shows those there \
                      are",
@@ -157,7 +187,7 @@ fn read(files: &mut Place, id: CheckpointId) -> Result<Manifest, Unreadable> {
 }
 
 /// Finds the newest checkpoint in a directory whose files are there at their full length.
-pub fn newest(directory: &Path) -> Result<Found, Failure> {
+pub fn newest(directory: &Path) -> Result<Checkpoint, Failure> {
     newest_of(directory, |files, manifest| {
         let mut files = files.clone();
         let cut =
@@ -171,7 +201,7 @@ pub fn newest(directory: &Path) -> Result<Found, Failure> {
 fn newest_of(
     directory: &Path,
     damage_of: impl Fn(&Place, &Manifest) -> Option<String>,
-) -> Result<Found, Failure> {
+) -> Result<Checkpoint, Failure> {
     let mut files = open(directory)?;
     for _ in 0..ROUNDS_MAX {
         let ids = checkpoints(&mut files)?;
@@ -203,7 +233,7 @@ fn newest_of(
                     let passed_over = passed_over.into_iter().filter(newer);
                     let told = passed_over
                         .map(|(id, why)| format!("checkpoint {id} is passed over: {why}"));
-                    return Ok(Found { passed_over: told.collect(), manifest, files });
+                    return Ok(Checkpoint { passed_over: told.collect(), manifest, files });
                 }
                 Some(damage) => passed_over.push((manifest.id, damage)),
             }

@@ -1,4 +1,5 @@
-//! What ends a command before its work is done, with the exit code it stands for.
+//! Why something cannot be done, in kinds that a caller can act on: what ends a command, with the
+//! exit code it stands for.
 
 use std::error::Error;
 use std::fmt;
@@ -30,7 +31,10 @@ pub enum Failure {
     Busy(String),
     /// Stored bytes are not what was written. Exit code 3.
     Corrupt(String),
-    /// The same of bytes that state is read from while it is used. Exit code 3.
+    /// A file of a checkpoint is gone: removed by a job since the checkpoint was found, or lost. To
+    /// look again tells. Exit code 3.
+    Missing(String),
+    /// Bytes that state is read from while it is used are not what was written. Exit code 3.
     Damaged(String),
     /// The checkpoints are those of another job. Exit code 3.
     Foreign(String),
@@ -53,6 +57,7 @@ impl Failure {
             Self::Data(_) | Self::Io { .. } | Self::Resource(_) | Self::Busy(_) => 1,
             Self::Corrupt(_)
             | Self::Damaged(_)
+            | Self::Missing(_)
             | Self::Foreign(_)
             | Self::Changed(_)
             | Self::Newer(_) => 3,
@@ -85,6 +90,7 @@ impl fmt::Display for Failure {
             | Self::Busy(text)
             | Self::Corrupt(text)
             | Self::Damaged(text)
+            | Self::Missing(text)
             | Self::Foreign(text)
             | Self::Changed(text)
             | Self::Newer(text) => write_line(text, f),

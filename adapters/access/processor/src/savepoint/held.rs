@@ -1,30 +1,30 @@
-//! Rows that were read from files, to be written as a part.
+//! EncodedRows that were read from files, to be written as a part.
 
 use std::convert::Infallible;
 
 use holdwater::key::KeyGroup;
 use holdwater::state::{Frozen, Raw, RowWriter, SaveError, Shape};
 
-use crate::rows::{Row, Rows};
+use crate::encoded::{EncodedRow, EncodedRows};
 
 /// The rows of one group.
 #[derive(Debug)]
-pub(super) struct HeldRows(pub(super) Rows);
+pub(super) struct HeldRows(pub(super) EncodedRows);
 
 impl HeldRows {
     fn write(
         &self,
-        (key, row): (&Vec<u8>, &Row),
+        (key, row): (&Vec<u8>, &EncodedRow),
         out: &mut RowWriter<'_>,
     ) -> Result<(), SaveError<Infallible>> {
         let key = Raw(key);
         match row {
-            Row::Value(value) => out.value(&key, &Raw(value))?,
-            Row::Items(items) => {
+            EncodedRow::Value(value) => out.value(&key, &Raw(value))?,
+            EncodedRow::Items(items) => {
                 let items: Vec<_> = items.iter().map(|item| Raw(item)).collect();
                 out.items(&key, 0, items.iter())?;
             }
-            Row::Fields(fields) => {
+            EncodedRow::Fields(fields) => {
                 let entries: Vec<_> =
                     fields.iter().map(|(field, value)| (Raw(field), Raw(value))).collect();
                 out.entries(&key, entries.iter().map(|(field, value)| (field, value)))?;

@@ -12,7 +12,7 @@ use crate::place::{self, Place, PlaceError, is_url};
 
 /// A place that is being made; if it is never published, what was written goes again.
 #[derive(Debug)]
-pub(crate) struct NewPlace {
+pub(super) struct NewPlace {
     path: PathBuf,
     /// The name of the directory until then, beside its own. In an object store the manifest alone
     /// makes a checkpoint of what is there.
@@ -23,7 +23,7 @@ pub(crate) struct NewPlace {
 
 impl NewPlace {
     /// Begins a place that will be called `path`, where nothing is yet.
-    pub(crate) fn create(path: &Path) -> Result<Self, Failure> {
+    pub(super) fn create(path: &Path) -> Result<Self, Failure> {
         let named = place::name(&path.to_string_lossy());
         let path =
             &named.map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?;
@@ -54,12 +54,12 @@ impl NewPlace {
     }
 
     /// Returns the storage of the place.
-    pub(crate) fn files(&self) -> Place {
+    pub(super) fn files(&self) -> Place {
         self.files.clone()
     }
 
     /// Writes the manifest of its one checkpoint, whose files are durable, and names the directory.
-    pub(crate) fn publish(mut self, manifest: &Manifest) -> Result<(), Failure> {
+    pub(super) fn publish(mut self, manifest: &Manifest) -> Result<(), Failure> {
         let written = self.write(manifest);
         // What may be complete is left as it is.
         self.published = matches!(written, Ok(()) | Err(StorageFailure::Unknown(_)));

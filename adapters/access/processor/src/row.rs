@@ -1,0 +1,131 @@
+//! Rows as values: what a state holds of one key.
+
+use std::collections::BTreeMap;
+
+use holdwater::codec::{Reader, decode};
+use holdwater::error::{Fault, Malformed};
+
+use crate::datum::{Datum, Unfit};
+use crate::encoded::{EncodedRow, Types};
+use crate::routing::key_and_window;
+
+/// What a state holds of one key, in one window where it has windows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    /// The key.
+    pub key: Datum,
+    /// The window, where the state has windows.
+    pub window: Option<Datum>,
+    /// What is held.
+    pub held: Held,
+}
+
+/// What a state holds of a key.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Held {
+    /// Of a map, by its fields in their order.
+    Fields(Vec<(Datum, Piece)>),
+    /// Of a list, in its order.
+    Items(Vec<Piece>),
+    /// Of a map that holds nothing but its fields, which is a set, in their order; of timers their
+    /// times.
+    Members(Vec<Piece>),
+    /// Of a value.
+    Value(Piece),
+}
+
+/// A value, item or what a field holds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Piece {
+    /// What it is.
+    pub value: Datum,
+    /// When it was accessed last, where the state has a time to live.
+    pub stamp: Option<i64>,
+}
+
+impl Row {
+    /// Reads what is stored of a key.
+    pub(crate) fn read(types: &Types, key: &[u8], row: &EncodedRow) -> Result<Self, Malformed> {
+        let (key, window) = key_of(types, key)?;
+        let piece = |bytes: &[u8]| Piece::read(types, bytes);
+        let held = match row {
+            EncodedRow::Value(bytes) => Held::Value(piece(bytes)?),
+            EncodedRow::Items(items) => {
+                Held::Items(items.iter().map(|item| piece(item)).collect::<Result<_, _>>()?)
+            }
+            EncodedRow::Fields(fields) => read_fields(types, fields)?,
+        };
+        Ok(Self { key, window, held })
+    }
+}
+
+impl Held {
+    /// Puts together what is held as one value: of a list its items, of a map its pairs, of a set
+    /// its members. Stamps are left out.
+    pub fn datum(self) -> Datum {
+        match self {
+            Self::Value(piece) => piece.value,
+            Self::Items(pieces) | Self::Members(pieces) => {
+                Datum::List(pieces.into_iter().map(|piece| piece.value).collect())
+            }
+            Self::Fields(fields) => {
+                Datum::Pairs(fields.into_iter().map(|(name, piece)| (name, piece.value)).collect())
+            }
+        }
+    }
+}
+
+impl Piece {
+    fn read(types: &Types, bytes: &[u8]) -> Result<Self, Malformed> {
+        let (schema, mut reader) = (types.value_without_stamp(), Reader::new(bytes));
+        let stamp = types.expiry.map(|_| decode(types.encoding, &mut reader)).transpose()?;
+        let value = Datum::take(schema, types.encoding, &mut reader)?;
+        reader.finish()?;
+        Ok(Self { value, stamp })
+    }
+}
+
+/// Reads the key of a row, and its window.
+pub(crate) fn key_of(types: &Types, bytes: &[u8]) -> Result<(Datum, Option<Datum>), Malformed> {
+    let mut reader = Reader::new(bytes);
+    let key = Datum::take(types.key.view(), types.encoding, &mut reader)?;
+    reader.finish()?;
+    let windowed = key_and_window(types.key.view()).1.is_some();
+    Ok(match key {
+        Datum::Pairs(pairs) if windowed => {
+            let mut parts = pairs.into_iter().map(|(_, part)| part);
+            let missing = Malformed::new(Fault::Range, 0);
+            (parts.next().ok_or(missing)?, parts.next())
+        }
+        key => (key, None),
+    })
+}
+
+/// Writes key and window as a row has them.
+pub(crate) fn write_key(
+    types: &Types,
+    key: &Datum,
+    window: Option<&Datum>,
+) -> Result<Vec<u8>, Unfit> {
+    let (mut bytes, (schema, window_schema)) = (Vec::new(), key_and_window(types.key.view()));
+    key.put(schema, types.encoding, &mut bytes)?;
+    if let (Some(schema), Some(window)) = (window_schema, window) {
+        window.put(schema, types.encoding, &mut bytes)?;
+    }
+    Ok(bytes)
+}
+
+fn read_fields(types: &Types, fields: &BTreeMap<Vec<u8>, Vec<u8>>) -> Result<Held, Malformed> {
+    let schema = types.field.as_ref().ok_or(Malformed::new(Fault::Range, 0))?;
+    let mut read = Vec::with_capacity(fields.len());
+    for (field, held) in fields {
+        let field = Datum::take(schema.view(), types.encoding, &mut Reader::new(field))?;
+        read.push((field, Piece::read(types, held)?));
+    }
+    read.sort_by(|(one, _), (other, _)| one.order(other));
+    let member = |(value, Piece { stamp, .. })| Piece { value, stamp };
+    Ok(match types.is_set() {
+        true => Held::Members(read.into_iter().map(member).collect()),
+        false => Held::Fields(read),
+    })
+}

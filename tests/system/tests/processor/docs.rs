@@ -1,0 +1,43 @@
+//! The commands of docs/processor.md.
+
+use std::fs;
+
+use holdwater_system::place::Place;
+use holdwater_system::program::repository;
+
+/// A block of commands on the page, and what they print where the page shows it.
+struct Block {
+    commands: String,
+    printed: Option<String>,
+}
+
+/// Returns the blocks of commands, in their order.
+fn blocks() -> Vec<Block> {
+    let page = fs::read_to_string(repository().join("docs/processor.md")).unwrap();
+    let mut blocks: Vec<Block> = Vec::new();
+    let mut fences = page.split("```");
+    // Text, block, text, block.
+    while let (Some(text), Some(block)) = (fences.next(), fences.next()) {
+        let (language, lines) = block.split_once('\n').unwrap();
+        match (language, blocks.last_mut()) {
+            ("sh", _) => blocks.push(Block { commands: lines.to_owned(), printed: None }),
+            ("text", Some(last)) if text.trim().is_empty() => last.printed = Some(lines.to_owned()),
+            _ => {}
+        }
+    }
+    blocks
+}
+
+#[test]
+fn the_commands_of_the_page_print_what_it_shows() {
+    let (place, _) = Place::with_flights();
+    let blocks = blocks();
+    assert!(blocks.iter().any(|block| block.printed.is_some()));
+    for Block { commands, printed } in blocks {
+        let script = format!("set -e\nholdwater() {{ \"$0\" \"$@\"; }}\n{commands}");
+        let finished = place.shell(&script).succeed();
+        if let Some(printed) = printed {
+            assert_eq!(finished.stdout, printed, "{commands}");
+        }
+    }
+}
