@@ -73,10 +73,10 @@ fn page(row: u64) -> Page {
 fn increment() {
     const ROWS: u64 = 1_000_000;
     let directory = tempfile::tempdir().unwrap();
-    let mut fleet = Fleet::<Smalls<Bytes<RocksDb>>>::begin(directory.path(), Smalls::open);
+    let mut fleet = Fleet::<Smalls<Store>>::begin(directory.path(), Smalls::open);
     let peer = Peer::open(&directory.path().join("peer"));
     let groups = KeyGroups::all(GROUPS);
-    let mut put = |fleet: &mut Fleet<Smalls<_>>, row: u64, content: Small| {
+    let put = |fleet: &mut Fleet<Smalls<Store>>, row: u64, content: Small| {
         let at = groups.locate::<Key>(key(row));
         peer.put(at.group().index(), key(row), &content);
         fleet.tasks[0].rows.put(at, content).unwrap();
@@ -100,7 +100,7 @@ fn increment() {
 /// Fills one task, and goes on as two, and as three.
 fn rescale(mebibytes: u64) {
     let directory = tempfile::tempdir().unwrap();
-    let mut fleet = Fleet::<Pages<Bytes<RocksDb>>>::begin(directory.path(), Pages::open);
+    let mut fleet = Fleet::<Pages<Store>>::begin(directory.path(), Pages::open);
     let groups = KeyGroups::all(GROUPS);
     for row in 0..mebibytes << 10 {
         fleet.tasks[0].rows.put(groups.locate::<u64>(row), page(row)).unwrap();
@@ -187,20 +187,21 @@ impl Peer {
     }
 }
 
+type Store = Bytes<RocksDb>;
+/// Declares the states of a task.
+type Open<S> = fn(&mut Store) -> Result<S, <Store as Backend>::Error>;
+
 /// The tasks of a job of one operator.
 struct Fleet<S> {
     tasks: Vec<S>,
-    open: fn(&mut Bytes<RocksDb>) -> Result<S, <Bytes<RocksDb> as Backend>::Error>,
+    open: Open<S>,
     options: RocksDbOptions,
     files: Files,
     coordinator: Coordinator,
 }
 
-impl<S: States<Error = <Bytes<RocksDb> as Backend>::Error>> Fleet<S> {
-    fn begin(
-        directory: &Path,
-        open: fn(&mut Bytes<RocksDb>) -> Result<S, <Bytes<RocksDb> as Backend>::Error>,
-    ) -> Self {
+impl<S: States<Error = <Store as Backend>::Error>> Fleet<S> {
+    fn begin(directory: &Path, open: Open<S>) -> Self {
         let options = RocksDbOptions::new(directory.join("work"))
             .with_memory(Memory::new(MEMORY))
             .with_native_checkpoints();
