@@ -188,6 +188,11 @@ impl Extreme {
     }
 
     /// Returns the cell that is held.
+    pub const fn cell(&self) -> Option<&OwnedCell> {
+        self.0.as_ref()
+    }
+
+    /// Returns what it comes to.
     pub fn answer(&self) -> Answer<'_> {
         match &self.0 {
             None => Answer::Nothing,
@@ -214,8 +219,13 @@ impl Latest {
     }
 
     /// Returns the cell that is held.
+    pub fn cell(&self) -> Option<&str> {
+        self.0.as_ref().map(|held| &*held.cell)
+    }
+
+    /// Returns what it comes to.
     pub fn answer(&self) -> Answer<'_> {
-        self.0.as_ref().map_or(Answer::Nothing, |held| Answer::Text(Cow::Borrowed(&held.cell)))
+        self.cell().map_or(Answer::Nothing, |cell| Answer::Text(Cow::Borrowed(cell)))
     }
 }
 

@@ -44,6 +44,9 @@ impl Number {
     /// What Rust reads as `i64` is whole, what it reads as `f64` is a float; so `1e3`, `inf` and
     /// `NaN` are floats, and so is a whole number that 64 bits do not hold.
     pub fn parse(text: &str) -> Option<Self> {
+        if let Some(number) = short_integer(text.as_bytes()) {
+            return Some(Self::Integer(number));
+        }
         // Most text is refused by its first byte: what `f64` reads begins with one of these.
         match text.as_bytes().first()? {
             b'0'..=b'9' | b'+' | b'-' | b'.' | b'i' | b'I' | b'n' | b'N' => {}
@@ -57,6 +60,42 @@ impl Number {
         Some(Self::Float(if number.is_nan() { f64::NAN } else { number }))
     }
 }
+
+/// Reads up to eight digits at once, whose number no branch waits for: most cells are such.
+///
+/// See D. Lemire, Number Parsing at a Gigabyte per Second, 2021, section 7.
+fn short_integer(text: &[u8]) -> Option<i64> {
+    let (is_negative, digits) = match text {
+        [b'-', digits @ ..] => (true, digits),
+        digits => (false, digits),
+    };
+    let length = digits.len();
+    let byte = |at: usize| u64::from(digits[at]) << (8 * at);
+    let half = |bytes: &[u8; 4], at: usize| u64::from(u32::from_le_bytes(*bytes)) << (8 * at);
+    // The same byte may be read twice, for the same place.
+    let word = match (length, digits.first_chunk(), digits.last_chunk()) {
+        (4..=8, Some(first), Some(last)) => half(first, 0) | half(last, length - 4),
+        (1..=3, ..) => byte(0) | byte(length / 2) | byte(length - 1),
+        _ => return None,
+    };
+    // The digits in the highest bytes, zeros before them.
+    let word = match 64 - 8 * length {
+        0 => word,
+        room => word << room | ZEROS >> (64 - room),
+    };
+    let high = 0xf0f0_f0f0_f0f0_f0f0;
+    if word & high != ZEROS || word.wrapping_add(0x0606_0606_0606_0606) & high != ZEROS {
+        return None;
+    }
+    let tens = word - ZEROS;
+    let pairs = (tens.wrapping_mul(10).wrapping_add(tens >> 8)) & 0x00ff_00ff_00ff_00ff;
+    let fours = (pairs.wrapping_mul(100).wrapping_add(pairs >> 16)) & 0x0000_ffff_0000_ffff;
+    let number = (fours.wrapping_mul(10_000).wrapping_add(fours >> 32)) as u32;
+    Some(if is_negative { -i64::from(number) } else { i64::from(number) })
+}
+
+/// Eight times the digit zero.
+const ZEROS: u64 = 0x3030_3030_3030_3030;
 
 impl Ord for Number {
     fn cmp(&self, other: &Self) -> Ordering {
@@ -142,6 +181,19 @@ mod tests {
 
     fn number(text: &str) -> Number {
         Number::parse(text).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn digits_that_are_read_at_once_make_the_number_that_they_make_one_by_one(
+            text in "[-+]?[0-9]{0,9}|[-+0-9 -~]{0,10}"
+        ) {
+            let found = short_integer(text.as_bytes());
+            let expected = text.parse().ok();
+            prop_assert!(found == expected || found.is_none(), "{text}: {found:?}");
+            let is_short = text.trim_start_matches('-').len() <= 8 && !text.starts_with('+');
+            prop_assert!(found == expected || !is_short, "{text} is not read");
+        }
     }
 
     #[test]

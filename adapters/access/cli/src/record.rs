@@ -88,10 +88,22 @@ impl Record {
         self.line = line;
         self.key.clear();
         self.text.clear();
-        self.cells.resize_with(columns, Slot::default);
-        for slot in &mut self.cells {
-            *slot = Slot::default();
-        }
+        self.cells.clear();
+        self.cells.resize(columns, Slot::default());
+    }
+
+    /// Fills the record with a row that begins on `line` and holds all its cells as they are: from
+    /// where in the text to where, in the order of the columns.
+    pub(crate) fn fill(
+        &mut self,
+        line: u64,
+        text: &str,
+        cells: impl Iterator<Item = (usize, usize)>,
+    ) {
+        self.begin(line, 0);
+        self.text.push_str(text);
+        let set = |(start, end)| Slot { start, end, set: true, number: None };
+        self.cells.extend(cells.map(set));
     }
 
     /// Sets the cell of a column; empty text is no value. Returns false where it was set before.

@@ -38,6 +38,15 @@ pub struct Restore<B> {
     pub reading: Reading,
 }
 
+/// Why states cannot be frozen.
+#[derive(Debug)]
+pub enum FreezeFailed {
+    /// There will be no such checkpoint, and the job goes on.
+    Declined(String),
+    /// The operator has failed.
+    Failed(EngineError),
+}
+
 impl<O: Operator> Body<O> {
     /// Makes the operator of `subtask`, and loads its states.
     pub fn load<B: Storage + Clone>(
@@ -79,8 +88,10 @@ impl<O: Operator> Body<O> {
     pub fn freeze(
         &mut self,
         barrier: Barrier,
-    ) -> Result<Work<<O::States as States>::Error>, String> {
+    ) -> Result<Work<<O::States as States>::Error>, FreezeFailed> {
         let since = Instant::now();
+        let written = self.operator.write_back();
+        written.map_err(|error| FreezeFailed::Failed(failed(self.subtask, error)))?;
         if let Some(base) = barrier.base {
             // It is complete, and the notice that says so may still be under way.
             self.note(Notice::Completed(base));
@@ -93,7 +104,7 @@ impl<O: Operator> Body<O> {
         };
         let frozen = freeze(self.operator.states(), self.subtask.groups, cut);
         let pause = since.elapsed();
-        let frozen = frozen.map_err(|error| error.to_string())?;
+        let frozen = frozen.map_err(|error| FreezeFailed::Declined(error.to_string()))?;
         Ok(Work::new(barrier, frozen, self.operator.counters(), since, pause))
     }
 

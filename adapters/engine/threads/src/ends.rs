@@ -16,7 +16,7 @@ use holdwater::manifest::Manifest;
 use holdwater::sink::Sink;
 use holdwater::storage::Storage;
 
-pub use crate::body::{Body, Restore};
+pub use crate::body::{Body, FreezeFailed, Restore};
 pub use crate::inputs::{Input, Inputs};
 pub use crate::message::{Message, Notice, Signal};
 pub use crate::place::{KEYED, SINK_NAME, SOURCES_NAME};

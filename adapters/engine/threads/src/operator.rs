@@ -42,6 +42,11 @@ pub trait Operator: 'static {
         Ok(false)
     }
 
+    /// Brings into its states what it keeps beside them. It is called before they are frozen.
+    fn write_back(&mut self) -> Result<(), Self::Error> {
+        Ok(())
+    }
+
     /// Gives what is left, once every input has ended.
     fn finish(&mut self, outputs: &mut Outputs<Self::Output>) -> Result<(), Self::Error>;
 

@@ -6,7 +6,7 @@ use holdwater::checkpoint::TaskId;
 use holdwater::state::States;
 use holdwater::storage::Storage;
 
-use crate::body::{Body, Restore};
+use crate::body::{Body, FreezeFailed, Restore};
 use crate::error::EngineError;
 use crate::inputs::{Input, Inputs};
 use crate::message::{Message, Notice, Signal};
@@ -112,7 +112,7 @@ impl<O: Operator, B: Storage + Clone + Send> SubtaskThread<O, B> {
             match self.inputs.next(!is_busy).map_err(EngineError::Barrier)? {
                 Input::Batch(source, batch) => body.process(source, batch, &mut outputs)?,
                 Input::Checkpoint(barrier) => {
-                    if let Some(work) = self.freeze(&mut body, barrier) {
+                    if let Some(work) = self.freeze(&mut body, barrier)? {
                         save(work);
                     }
                 }
@@ -141,15 +141,16 @@ impl<O: Operator, B: Storage + Clone + Send> SubtaskThread<O, B> {
         &self,
         body: &mut Body<O>,
         barrier: Barrier,
-    ) -> Option<Work<<O::States as States>::Error>> {
+    ) -> Result<Option<Work<<O::States as States>::Error>>, EngineError> {
         let frozen = body.freeze(barrier);
         self.send(Message::Barrier(barrier));
         match frozen {
-            Ok(work) => Some(work),
-            Err(why) => {
+            Ok(work) => Ok(Some(work)),
+            Err(FreezeFailed::Declined(why)) => {
                 self.signal(Signal::Declined(self.task, barrier.id, why));
-                None
+                Ok(None)
             }
+            Err(FreezeFailed::Failed(error)) => Err(error),
         }
     }
 

@@ -17,7 +17,7 @@ use holdwater::manifest::{CheckpointId, Manifest};
 use holdwater::state::States;
 use holdwater::storage::{Failure, ObjectId, Storage};
 use holdwater_threads::ends::{
-    Abandoned, Body, KEYED, Notice, Restore, Signal, SnapshotWriter, Work,
+    Abandoned, Body, FreezeFailed, KEYED, Notice, Restore, Signal, SnapshotWriter, Work,
 };
 use holdwater_threads::{EngineError, LoadFailed, Operator, Outputs, Subtask};
 
@@ -258,7 +258,10 @@ where
                         }
                     }
                     (Ok(_), None) => {}
-                    (Err(why), _) => out.push(Out::Told(Told::Declined(task, barrier.id, why))),
+                    (Err(FreezeFailed::Failed(error)), _) => return Err(error),
+                    (Err(FreezeFailed::Declined(why)), _) => {
+                        out.push(Out::Told(Told::Declined(task, barrier.id, why)));
+                    }
                 }
             }
         }

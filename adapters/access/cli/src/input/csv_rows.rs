@@ -1,11 +1,14 @@
 //! Rows of CSV, RFC 4180.
 
+mod plain;
+
 use std::borrow::Cow;
 use std::io;
 
 use csv_core::{ReadRecordResult, Reader};
 use xxhash_rust::xxh3::xxh3_64;
 
+use self::plain::PlainRows;
 use super::stream::Stream;
 use super::{ReadError, Step};
 use crate::failure::quoted;
@@ -16,6 +19,7 @@ use crate::selection::Selection;
 /// Reads rows of CSV behind their header.
 pub(super) struct CsvRows {
     row: Row,
+    plain: PlainRows,
     /// How many cells the header has.
     width: usize,
     /// Where each column of the selection stands.
@@ -31,8 +35,6 @@ struct Row {
     text_len: usize,
     ends: Vec<usize>,
     ends_len: usize,
-    /// How many bytes lie between two cells: none, or the comma.
-    gap: usize,
     line: u64,
 }
 
@@ -67,7 +69,7 @@ impl CsvRows {
             .map(|column| find(&column.name, &names))
             .collect::<Result<_, _>>()?;
         let header = xxh3_64(Fields::new(names.iter().copied()).view().as_bytes());
-        Ok(Self { width: names.len(), cells, header, row })
+        Ok(Self { width: names.len(), cells, header, row, plain: PlainRows::default() })
     }
 
     /// Returns what stands for the header in the hash of a position.
@@ -78,6 +80,7 @@ impl CsvRows {
     /// Forgets what was read, to go on elsewhere.
     pub(super) fn restart(&mut self) {
         self.row = Row::new();
+        self.plain.clear();
     }
 
     pub(super) fn next(
@@ -86,6 +89,15 @@ impl CsvRows {
         line: &mut u64,
         record: &mut Record,
     ) -> Result<Step, ReadError> {
+        if !skip_empty_lines(stream, line)? {
+            return Ok(Step::End);
+        }
+        if let Some(row) = self.plain.next(stream, self.width) {
+            record.fill(*line, row.text, self.cells.iter().map(|cell| row.cell(*cell)));
+            stream.consume(row.text.len() + 1);
+            *line += u64::from(stream.last() == Some(b'\n'));
+            return Ok(Step::Record);
+        }
         let found = self.row.read(stream, line)?;
         record.begin(self.row.line, self.cells.len());
         Ok(match found {
@@ -125,7 +137,6 @@ impl Row {
             text_len: 0,
             ends: vec![0; 32],
             ends_len: 0,
-            gap: 0,
             line: 0,
         }
     }
@@ -136,13 +147,8 @@ impl Row {
             return Ok(Found::End);
         }
         self.line = *line;
-        if let Some(length) = self.copy_plain(stream.unread()) {
-            stream.consume(length);
-            *line += u64::from(stream.last() == Some(b'\n'));
-            return Ok(Found::Row);
-        }
         self.parser.set_line(*line);
-        (self.text_len, self.ends_len, self.gap) = (0, 0, 0);
+        (self.text_len, self.ends_len) = (0, 0);
         let start = stream.offset();
         loop {
             let ended = stream.unread().is_empty() && !stream.refill()?;
@@ -160,37 +166,6 @@ impl Row {
                 return Err(ReadError::TooLong { line: self.line });
             }
         }
-    }
-
-    /// Takes a row without quotes that is at hand with its end, as it is; returns how many bytes.
-    ///
-    /// Most rows are such, and the parser takes three times as long.
-    fn copy_plain(&mut self, unread: &[u8]) -> Option<usize> {
-        (self.ends_len, self.gap) = (0, 1);
-        // Whatever matters is no greater than a comma, and most of what does not is.
-        let low = unread.iter().enumerate().filter(|(_, byte)| **byte <= b',');
-        for (at, byte) in low {
-            let ends_row = match byte {
-                b'"' => return None,
-                b'\n' | b'\r' => true,
-                b',' => false,
-                _ => continue,
-            };
-            if self.ends_len == self.ends.len() {
-                self.ends.resize(self.ends.len() * 2, 0);
-            }
-            self.ends[self.ends_len] = at;
-            self.ends_len += 1;
-            if ends_row {
-                if self.text.len() < at {
-                    self.text.resize(at, 0);
-                }
-                self.text[..at].copy_from_slice(&unread[..at]);
-                self.text_len = at;
-                return Some(at + 1);
-            }
-        }
-        None
     }
 
     /// Parses bytes until the row is complete or they end; returns whether it is, and how many.
@@ -229,7 +204,7 @@ impl Row {
     }
 
     fn start(&self, cell: usize) -> usize {
-        cell.checked_sub(1).map_or(0, |before| self.ends[before] + self.gap)
+        cell.checked_sub(1).map_or(0, |before| self.ends[before])
     }
 }
 

@@ -39,6 +39,18 @@ fn rest(input: &mut Input) -> Vec<String> {
     shown
 }
 
+/// Returns the cells of each good record of CSV.
+pub(super) fn rows(text: &str) -> Vec<Vec<String>> {
+    let selection = Selection::new(&["k", "n", "t"], &[]);
+    let reader = Box::new(Cursor::new(text.as_bytes().to_vec()));
+    let input = Input::from_reader("input", reader, Format::Csv, &selection, BadRows::Skip);
+    let (mut input, mut record, mut rows) = (input.unwrap(), Record::default(), Vec::new());
+    while input.next(&mut record).unwrap() {
+        rows.push(record.key().iter().map(str::to_owned).collect());
+    }
+    rows
+}
+
 /// Returns the good records and the number of bad ones.
 fn read(bytes: impl Into<Vec<u8>>, format: Format) -> (Vec<String>, u64) {
     let mut input = open(bytes, format, BadRows::Skip).unwrap();

@@ -20,10 +20,20 @@ pub(super) struct RowBatch {
     width: usize,
     cells: Vec<Slot>,
     text: Vec<u8>,
+    /// How much of the text is that of cells.
+    cell_bytes: usize,
     /// With windows, when each row was.
     moments: Vec<Moment>,
     /// With windows, how far the input has come behind the last row.
     progress: Option<Progress>,
+}
+
+/// How large a batch is.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Size {
+    rows: usize,
+    cells: usize,
+    text: usize,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
@@ -41,6 +51,22 @@ enum Slot {
 }
 
 impl RowBatch {
+    /// Makes a batch with room for what one of that size holds, and for some more.
+    pub(super) fn with_room(size: Size) -> Self {
+        let room = |length| length + length / 8;
+        Self {
+            rows: Vec::with_capacity(room(size.rows)),
+            cells: Vec::with_capacity(room(size.cells)),
+            text: Vec::with_capacity(room(size.text)),
+            ..Self::default()
+        }
+    }
+
+    /// Returns how large it is.
+    pub(super) const fn size(&self) -> Size {
+        Size { rows: self.rows.len(), cells: self.cells.len(), text: self.text.len() }
+    }
+
     /// Returns whether there is nothing to be told.
     pub(super) fn is_empty(&self) -> bool {
         self.rows.is_empty() && self.progress.is_none()
@@ -49,6 +75,11 @@ impl RowBatch {
     /// Returns how many bytes the keys and cells take.
     pub(super) fn bytes(&self) -> usize {
         self.text.len() + self.cells.len() * size_of::<Slot>()
+    }
+
+    /// Returns how many bytes of text the cells hold.
+    pub(super) const fn cell_bytes(&self) -> usize {
+        self.cell_bytes
     }
 
     /// Appends a record, whose key has `digest`.
@@ -74,6 +105,7 @@ impl RowBatch {
                 None => Slot::Nothing,
                 Some(Cell::Number(number)) => Slot::Number(number),
                 Some(Cell::Text(text)) => {
+                    self.cell_bytes += text.len();
                     let (start, end) = self.keep(text.as_bytes());
                     Slot::Text(start, end)
                 }

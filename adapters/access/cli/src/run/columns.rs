@@ -2,9 +2,11 @@
 
 mod cells;
 mod held;
+mod recent;
 
 pub(super) use cells::{Added, Cells, Timing};
 pub(super) use held::Values;
+pub(super) use recent::Recent;
 
 use std::borrow::Cow;
 
@@ -14,6 +16,7 @@ use holdwater::state::{Backend, Descriptor, States, Visitor};
 use holdwater::ttl::{Ttl, When};
 
 use self::held::{Lists, Sets};
+use self::recent::Numbers;
 use super::failures::AddError;
 use crate::accumulators::{Answer, Extreme, Latest, Mean, Overflow, Placed, Sum};
 use crate::spec::Spec;
@@ -64,12 +67,27 @@ impl<B: Backend, K: Key> Columns<B, K> {
         specs: &[Spec],
     ) -> Result<(), AddError<B::Error>> {
         for (index, column) in self.0.iter_mut().enumerate() {
-            if let Some((overflow, row)) = column.add(added.places, added.cells(index))? {
+            if let Some((overflow, row)) =
+                column.add(added.places, added.numbers, added.cells(index))?
+            {
                 let line = added.batch.line(row);
                 return Err(AddError::Overflow(overflow, specs[index].to_string(), line));
             }
         }
         Ok(())
+    }
+
+    /// Puts the values that lie beside the states into them, at the places of their keys.
+    pub(super) fn write_back(&mut self, places: &[At<'_, K>]) -> Result<(), B::Error> {
+        self.0.iter_mut().try_for_each(|column| match column {
+            Column::Count(state) => state.write_back(places),
+            Column::Sum(state) => state.write_back(places),
+            Column::Mean(state) => state.write_back(places),
+            Column::Min(state) | Column::Max(state) => state.write_back(places),
+            Column::Last(state) => state.write_back(places),
+            Column::LastPlaced(state) => state.write_back(places),
+            Column::Distinct(_) | Column::Collect(_) | Column::CollectPlaced(_) => Ok(()),
+        })
     }
 
     /// Moves what is held at `from` to `into`, for the row on `line`, which joins the two.
@@ -188,34 +206,37 @@ impl<B: Backend, K: Key> Column<B, K> {
     fn add<R: Fn(usize) -> usize + Copy>(
         &mut self,
         places: &[At<'_, K>],
+        numbers: Option<Numbers<'_>>,
         cells: Cells<'_, R>,
     ) -> Result<Option<(Overflow, usize)>, B::Error> {
         let (mut failed, when) = (None, |place| cells.when(place));
         match self {
-            Self::Count(state) => state.update_batch(places, when, || 0, |_, count| *count += 1)?,
+            Self::Count(state) => {
+                state.update_batch(places, numbers, when, || 0, |_, count| *count += 1)?
+            }
             Self::Sum(state) => {
                 let add = |place, sum: &mut Sum| {
                     failed = failed.or(cells.add_number(place, |number| sum.add(number)));
                 };
-                state.update_batch(places, when, Sum::default, add)?;
+                state.update_batch(places, numbers, when, Sum::default, add)?;
             }
             Self::Mean(state) => {
                 let add = |place, mean: &mut Mean| {
                     failed = failed.or(cells.add_number(place, |number| mean.add(number)));
                 };
-                state.update_batch(places, when, Mean::default, add)?;
+                state.update_batch(places, numbers, when, Mean::default, add)?;
             }
             Self::Min(state) => {
                 let add = |place, least: &mut Extreme| {
                     cells.get(place).into_iter().for_each(|cell| least.lower(cell));
                 };
-                state.update_batch(places, when, Extreme::default, add)?;
+                state.update_batch(places, numbers, when, Extreme::default, add)?;
             }
             Self::Max(state) => {
                 let add = |place, most: &mut Extreme| {
                     cells.get(place).into_iter().for_each(|cell| most.raise(cell));
                 };
-                state.update_batch(places, when, Extreme::default, add)?;
+                state.update_batch(places, numbers, when, Extreme::default, add)?;
             }
             Self::Last(state) => {
                 let add = |place, last: &mut Option<String>| {
@@ -223,7 +244,7 @@ impl<B: Backend, K: Key> Column<B, K> {
                         *last = Some(text.to_owned());
                     }
                 };
-                state.update_batch(places, when, || None, add)?;
+                state.update_batch(places, numbers, when, || None, add)?;
             }
             Self::LastPlaced(state) => {
                 let add = |place, last: &mut Latest| {
@@ -232,7 +253,7 @@ impl<B: Backend, K: Key> Column<B, K> {
                         last.add(input, row, text);
                     }
                 };
-                state.update_batch(places, when, Latest::default, add)?;
+                state.update_batch(places, numbers, when, Latest::default, add)?;
             }
             Self::Distinct(state) => {
                 for (place, at) in places.iter().enumerate() {

@@ -33,7 +33,10 @@ pub(super) fn without_windows<S: Stores>(
     stores: S,
     plan: Arc<Plan>,
 ) -> impl Fn(Subtask) -> Result<Aggregate<S::Store>, Failure> + Send + Sync + 'static {
-    move |subtask| Aggregate::open(&mut open(&stores, subtask)?, Arc::clone(&plan))
+    move |subtask| {
+        let recent = plan.recent_max(subtask.subtasks);
+        Aggregate::open(&mut open(&stores, subtask)?, Arc::clone(&plan), recent)
+    }
 }
 
 /// Returns what makes the operator of a subtask, where each window is shown once it has closed.
@@ -58,9 +61,9 @@ pub(super) struct Aggregate<B: Backend> {
 }
 
 impl<B: Backend> Aggregate<B> {
-    /// Opens the states of the plan on `backend`.
-    pub(super) fn open(backend: &mut B, plan: Arc<Plan>) -> Result<Self, Failure> {
-        let states = Aggregates::open(backend, &plan.specs, &plan.key_schema, plan.ttl);
+    /// Opens the states of the plan on `backend`; the values of `recent` keys may lie beside them.
+    pub(super) fn open(backend: &mut B, plan: Arc<Plan>, recent: usize) -> Result<Self, Failure> {
+        let states = Aggregates::open(backend, &plan.specs, &plan.key_schema, plan.ttl, recent);
         Ok(Self { states: states.map_err(|error| of_state(&error))?, plan, now: i64::MIN })
     }
 }
@@ -85,7 +88,12 @@ impl<B: Backend + 'static> Operator for Aggregate<B> {
         added.map_err(|error| error.of_input(&self.plan.inputs[source]))
     }
 
+    fn write_back(&mut self) -> Result<(), Failure> {
+        self.states.write_back().map_err(|error| of_state(&error))
+    }
+
     fn finish(&mut self, outputs: &mut Outputs<Self::Output>) -> Result<(), Failure> {
+        self.write_back()?;
         let mut rows = Vec::new();
         let shown = self.states.results(self.now, |key, answers| {
             rows.push(ResultRow { key, window: None, answers });

@@ -35,6 +35,8 @@ pub(super) struct Plan {
     pub(super) windows: Option<WindowPlan>,
     /// How long keys live of which no row comes, if not for ever.
     pub(super) ttl: Option<Ttl>,
+    /// How many bytes all state may take.
+    memory_limit: Option<u64>,
 }
 
 /// The windows that rows count in.
@@ -80,12 +82,21 @@ impl Plan {
                 None => Ttl::processing(duration),
                 Some(_) => Ttl::event(duration),
             }),
+            memory_limit: run.memory_limit,
             windows,
             key_schema,
             inputs: run.input.iter().map(|path| name_of(path)).collect(),
             identity: identity(run),
             signature: signature(run),
         })
+    }
+
+    /// Returns for how many keys the values may lie beside the states of each of so many subtasks: of
+    /// all together they take a sixteenth of the memory limit at most.
+    pub(super) fn recent_max(&self, subtasks: u16) -> usize {
+        let share = self.memory_limit.map(|limit| limit / 16 / u64::from(subtasks));
+        let keys = share.map_or(u64::MAX, |share| share / (RECENT_BYTES * self.specs.len() as u64));
+        usize::try_from(keys).map_or(RECENT_MAX, |keys| keys.min(RECENT_MAX))
     }
 
     /// Returns the identity of the job, which stands in each of its files.
@@ -134,6 +145,11 @@ fn identity(run: &Run) -> u128 {
         (signature(run), specs, windows.time.is_some(), windows.lateness(), ttl, key_groups);
     xxh3_128(&postcard::to_allocvec(&parts).expect("texts and numbers have an encoding"))
 }
+
+/// About what a value takes beside its state, and its share of the key.
+const RECENT_BYTES: u64 = 64;
+/// Some 20 MB in each subtask.
+const RECENT_MAX: usize = 1 << 17;
 
 fn name_of(path: &Path) -> String {
     if path == Path::new("-") { "stdin".to_owned() } else { path.display().to_string() }

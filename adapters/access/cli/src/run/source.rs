@@ -8,7 +8,7 @@ use holdwater::key::{KeyGroup, KeyGroups};
 use holdwater::sink::Source;
 use holdwater_threads::{Route, Routed, RoutedSource};
 
-use super::batch::{self, RowBatch};
+use super::batch::{self, RowBatch, Size};
 use super::gauge::Gauge;
 use super::plan::{Plan, WindowPlan};
 use crate::event_time::{EventPosition, EventTime, closed_at};
@@ -24,6 +24,8 @@ pub(super) struct RowSource {
     plan: Arc<Plan>,
     record: Record,
     route: Route,
+    /// How large the last batch of each subtask was.
+    sizes: Vec<Size>,
     pace: Option<Pace>,
     gauge: Gauge,
     ended: bool,
@@ -45,6 +47,7 @@ impl RowSource {
             plan,
             record: Record::default(),
             route: Route::new(1, 1),
+            sizes: vec![Size::default()],
             pace: rate.map(Pace::new),
             ended: false,
             event_time,
@@ -98,6 +101,7 @@ impl RoutedSource for RowSource {
 
     fn route(&mut self, route: Route) {
         self.route = route;
+        self.sizes = vec![Size::default(); usize::from(route.subtasks())];
     }
 
     fn restored(&mut self, positions: &[Vec<u8>]) -> Result<(), Failure> {
@@ -117,8 +121,7 @@ impl Source for RowSource {
         if self.ended {
             return Ok(None);
         }
-        let mut batches: Vec<RowBatch> =
-            (0..self.route.subtasks()).map(|_| RowBatch::default()).collect();
+        let mut batches: Vec<_> = self.sizes.iter().copied().map(RowBatch::with_room).collect();
         let (mut rows, mut bytes) = (0, 0);
         let rows_max = self.pace.as_ref().map_or(ROWS_MAX, Pace::rows_max);
         while rows < rows_max && bytes < BYTES_MAX {
@@ -138,6 +141,7 @@ impl Source for RowSource {
         }
         self.gauge.set(self.input.offset());
         self.tell(rows, &mut batches);
+        self.sizes = batches.iter().map(RowBatch::size).collect();
         let batches = (0..).zip(batches).filter(|(_, batch)| !batch.is_empty()).collect();
         Ok(Some(Routed { rows: rows as u64, batches }))
     }

@@ -1,5 +1,8 @@
 //! The states of a job without windows: those of its SPECs, each under the key.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 
 use holdwater::error::StateError;
@@ -9,7 +12,7 @@ use holdwater::state::{Backend, Descriptor, State, States, Visitor};
 use holdwater::ttl::{Ttl, When};
 
 use super::batch::RowBatch;
-use super::columns::{Added, Columns, Joining, Timing, Values};
+use super::columns::{Added, Columns, Joining, Recent, Timing, Values};
 use super::failures::AddError;
 use crate::accumulators::Answer;
 use crate::fields::Fields;
@@ -21,6 +24,8 @@ pub(super) struct Aggregates<B: Backend> {
     columns: Columns<B, Fields>,
     /// Which keys there are, where no SPEC has a row for each of them.
     keys: Option<Values<B, Fields, ()>>,
+    /// The keys whose values lie beside the states; of none where values expire.
+    recent: Option<Recent>,
 }
 
 impl<B: Backend> Aggregates<B> {
@@ -30,6 +35,7 @@ impl<B: Backend> Aggregates<B> {
         specs: &[Spec],
         key: &StoredSchema,
         ttl: Option<Ttl>,
+        recent_max: usize,
     ) -> Result<Self, B::Error> {
         let columns = Columns::open(backend, specs, key, Joining::Never, ttl)?;
         let keys = if columns.have_every_key() {
@@ -38,7 +44,8 @@ impl<B: Backend> Aggregates<B> {
             let keys = Descriptor::new("keys").key_schema(key.clone());
             Some(Values::open(backend, keys, ttl)?)
         };
-        Ok(Self { groups: backend.groups(), columns, keys })
+        let recent = (ttl.is_none() && keys.is_none()).then(|| Recent::new(recent_max));
+        Ok(Self { groups: backend.groups(), columns, keys, recent })
     }
 
     /// Adds the rows of a batch of an input at `now`.
@@ -50,12 +57,26 @@ impl<B: Backend> Aggregates<B> {
         specs: &[Spec],
     ) -> Result<(), AddError<B::Error>> {
         let places: Vec<At<'_, Fields>> = batch.places(self.groups).collect();
+        if self.recent.as_ref().is_some_and(|recent| !recent.has_room(places.len())) {
+            self.write_back()?;
+        }
+        let numbers =
+            self.recent.as_mut().and_then(|recent| recent.find(&places, batch.cell_bytes()));
         let (row, timing) = (|place| place, Timing::Now(now));
-        self.columns.add(Added { places: &places, row, batch, input, timing }, specs)?;
+        self.columns.add(Added { places: &places, numbers, row, batch, input, timing }, specs)?;
         if let Some(keys) = &mut self.keys {
             keys.add(&places, now.into())?;
         }
         Ok(())
+    }
+
+    /// Brings the values that lie beside the states back into them.
+    pub(super) fn write_back(&mut self) -> Result<(), B::Error> {
+        let Some(recent) = &mut self.recent else { return Ok(()) };
+        let keys = recent.take();
+        let places: Vec<At<'_, Fields>> =
+            keys.iter().map(|key| self.groups.locate::<Fields>(key.view())).collect();
+        self.columns.write_back(&places)
     }
 
     /// Shows every key of the owned groups that lives at `now` with what each SPEC comes to.

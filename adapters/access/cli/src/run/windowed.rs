@@ -142,7 +142,7 @@ impl Gathered<'_> {
         let Self { places, rows, batch, input } = &*self;
         let (batch, input) = (*batch, *input);
         let (row, timing) = (|place: usize| rows[place], Timing::ByRow);
-        columns.add(Added { places, row, batch, input, timing }, specs)?;
+        columns.add(Added { places, numbers: None, row, batch, input, timing }, specs)?;
         self.places.clear();
         self.rows.clear();
         Ok(())

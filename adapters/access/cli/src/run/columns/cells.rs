@@ -3,6 +3,7 @@
 use holdwater::key::{At, Key};
 use holdwater::ttl::When;
 
+use super::recent::Numbers;
 use crate::accumulators::Overflow;
 use crate::cell::{Cell, Number};
 use crate::run::batch::RowBatch;
@@ -11,6 +12,8 @@ use crate::run::batch::RowBatch;
 #[derive(Clone, Copy)]
 pub(in crate::run) struct Added<'a, 'k, K: Key, R> {
     pub(in crate::run) places: &'a [At<'k, K>],
+    /// Where the values at them lie, unless they lie in the states.
+    pub(in crate::run) numbers: Option<Numbers<'a>>,
     pub(in crate::run) row: R,
     pub(in crate::run) batch: &'a RowBatch,
     /// The number of the input that the rows are of.

@@ -1,5 +1,6 @@
 //! What a SPEC holds under its keys: for ever, or as long as rows of a key come.
 
+use std::hint::black_box;
 use std::ops::ControlFlow;
 
 use holdwater::key::{At, Key, KeyGroup};
@@ -7,10 +8,16 @@ use holdwater::schema::Data;
 use holdwater::state::{Backend, Descriptor, List, Loan, Map, Value, Visitor};
 use holdwater::ttl::{Expiring, ExpiringList, ExpiringMap, ExpiringValue, Ttl, When};
 
+use super::recent::{Held, Numbers};
+
 /// A value per key.
 pub(in crate::run) enum Values<B: Backend, K: Key, V: Data> {
     Expiring(ExpiringValue<B, K, V>),
-    Plain(B::Value<K, V>),
+    Plain {
+        state: B::Value<K, V>,
+        /// The values that lie beside the state, by the numbers of their keys.
+        recent: Vec<V>,
+    },
 }
 
 /// A set of texts per key.
@@ -35,14 +42,14 @@ macro_rules! either {
     };
 }
 
-impl<B: Backend, K: Key, V: Data> Values<B, K, V> {
+impl<B: Backend, K: Key, V: Data + Held> Values<B, K, V> {
     pub(in crate::run) fn open(
         backend: &mut B,
         descriptor: Descriptor<'_, K, V>,
         ttl: Option<Ttl>,
     ) -> Result<Self, B::Error> {
         Ok(match ttl {
-            None => Self::Plain(backend.value(descriptor)?),
+            None => Self::Plain { state: backend.value(descriptor)?, recent: Vec::new() },
             Some(ttl) => Self::Expiring(ttl.value(backend, descriptor)?),
         })
     }
@@ -51,22 +58,55 @@ impl<B: Backend, K: Key, V: Data> Values<B, K, V> {
         &mut self,
         visitor: &mut S,
     ) -> Result<(), S::Stop> {
-        either!(self, state => visitor.state(state))
+        match self {
+            Self::Expiring(state) => visitor.state(state),
+            Self::Plain { state, .. } => visitor.state(state),
+        }
     }
 
+    /// Edits a value at each place; with `numbers` those that lie beside the state.
     pub(in crate::run) fn update_batch<'k>(
         &mut self,
         places: &[At<'k, K>],
+        numbers: Option<Numbers<'_>>,
         when: impl Fn(usize) -> When,
         init: impl Fn() -> V,
-        edit: impl FnMut(usize, &mut V),
+        mut edit: impl FnMut(usize, &mut V),
     ) -> Result<(), B::Error>
     where
         K: 'k,
     {
         match self {
             Self::Expiring(state) => state.update_batch(places, when, |_| init(), edit),
-            Self::Plain(state) => state.update_batch(places, |_| init(), edit),
+            Self::Plain { state, recent } => {
+                let Some(Numbers { found, fresh, text }) = numbers else {
+                    return state.update_batch(places, |_| init(), edit);
+                };
+                for place in fresh {
+                    let held = state.get(places[*place])?;
+                    recent.push(held.map_or_else(&init, Loan::into_owned));
+                    text.update(|bytes| bytes + recent.last().map_or(0, Held::text_bytes));
+                }
+                // No load waits for another here, as it would behind an edit.
+                let near = found.iter().map(|number| recent[*number as usize].is_empty());
+                black_box(near.fold(false, |any, empty| any ^ empty));
+                for (place, number) in found.iter().enumerate() {
+                    edit(place, &mut recent[*number as usize]);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Puts the values that lie beside the state into it, at the places of their keys.
+    pub(in crate::run) fn write_back(&mut self, places: &[At<'_, K>]) -> Result<(), B::Error> {
+        match self {
+            Self::Expiring(_) => Ok(()),
+            Self::Plain { state, recent } => {
+                let recent = std::mem::take(recent);
+                let value = |place: usize| recent[place].clone();
+                state.update_batch(places, value, |place, held| *held = value(place))
+            }
         }
     }
 
@@ -77,7 +117,7 @@ impl<B: Backend, K: Key, V: Data> Values<B, K, V> {
     ) -> Result<Option<Loan<'_, V>>, B::Error> {
         match self {
             Self::Expiring(state) => state.peek(at, when),
-            Self::Plain(state) => state.get(at),
+            Self::Plain { state, .. } => state.get(at),
         }
     }
 
@@ -100,7 +140,7 @@ impl<B: Backend, K: Key, V: Data> Values<B, K, V> {
                 let when = when.not_before(stamp);
                 state.update(into, when, V::default, |held| merge(held, value)).map(Some)
             }
-            Self::Plain(state) => {
+            Self::Plain { state, .. } => {
                 let Some(value) = state.get(from)?.map(Loan::into_owned) else { return Ok(None) };
                 state.remove(from)?;
                 state.update(into, V::default, |held| merge(held, value)).map(Some)
@@ -109,7 +149,10 @@ impl<B: Backend, K: Key, V: Data> Values<B, K, V> {
     }
 
     pub(super) fn remove(&mut self, at: At<'_, K>) -> Result<(), B::Error> {
-        either!(self, state => state.remove(at))
+        match self {
+            Self::Expiring(state) => state.remove(at),
+            Self::Plain { state, .. } => state.remove(at),
+        }
     }
 
     /// Returns the keys of a group that live.
@@ -121,7 +164,7 @@ impl<B: Backend, K: Key, V: Data> Values<B, K, V> {
         };
         match self {
             Self::Expiring(state) => state.visit(group, when, gather)?,
-            Self::Plain(state) => state.visit(group, gather)?,
+            Self::Plain { state, .. } => state.visit(group, gather)?,
         }
         Ok(found)
     }
@@ -133,8 +176,8 @@ impl<B: Backend, K: Key> Values<B, K, ()> {
         for at in places {
             match self {
                 Self::Expiring(state) => state.put(*at, (), when)?,
-                Self::Plain(state) if state.get(*at)?.is_some() => {}
-                Self::Plain(state) => state.put(*at, ())?,
+                Self::Plain { state, .. } if state.get(*at)?.is_some() => {}
+                Self::Plain { state, .. } => state.put(*at, ())?,
             }
         }
         Ok(())
