@@ -10,13 +10,13 @@ use crate::record::Record;
 use crate::selection::Selection;
 use crate::spec::Spec;
 
-/// Some rows of one input, in its order: their keys, and one cell for each SPEC.
+/// Some rows of one input, in its order: their keys, and a cell for each SPEC that reads a column.
 ///
 /// All text lies in one piece, so that a batch of any number of rows is three allocations.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub(super) struct RowBatch {
     rows: Vec<Head>,
-    /// How many SPECs there are, and so cells for each row.
+    /// How many cells each row has.
     width: usize,
     cells: Vec<Slot>,
     text: Vec<u8>,
@@ -90,16 +90,16 @@ impl RowBatch {
         selection: &Selection,
         specs: &[Spec],
     ) {
-        self.width = specs.len();
+        let before = self.cells.len();
         let key = self.keep(record.key().as_bytes());
         self.rows.push(Head { line: record.line(), digest, key });
         for (spec, column) in specs.iter().zip(selection.specs()) {
-            let cell = match (spec, column) {
-                (Spec::Count, _) | (_, None) => None,
-                (Spec::Last(_) | Spec::Distinct(_) | Spec::Collect(_), Some(column)) => {
+            let Some(column) = column else { continue };
+            let cell = match spec {
+                Spec::Last(_) | Spec::Distinct(_) | Spec::Collect(_) => {
                     record.text(*column).map(Cell::Text)
                 }
-                (_, Some(column)) => record.cell(*column),
+                _ => record.cell(*column),
             };
             let slot = match cell {
                 None => Slot::Nothing,
@@ -112,6 +112,7 @@ impl RowBatch {
             };
             self.cells.push(slot);
         }
+        self.width = self.cells.len() - before;
     }
 
     /// Adds when the record was that was appended last.
@@ -147,9 +148,9 @@ impl RowBatch {
         self.rows[row].line
     }
 
-    /// Returns the cell of a row for a SPEC, or `None` where there is no value.
-    pub(super) fn cell(&self, row: usize, spec: usize) -> Option<Cell<'_>> {
-        match self.cells[row * self.width + spec] {
+    /// Returns a cell of a row, by its number among them, or `None` where there is no value.
+    pub(super) fn cell(&self, row: usize, cell: usize) -> Option<Cell<'_>> {
+        match self.cells[row * self.width + cell] {
             Slot::Nothing => None,
             Slot::Number(number) => Some(Cell::Number(number)),
             Slot::Text(start, end) => {

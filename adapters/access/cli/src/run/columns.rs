@@ -66,13 +66,13 @@ impl<B: Backend, K: Key> Columns<B, K> {
         added: Added<'_, '_, K, R>,
         specs: &[Spec],
     ) -> Result<(), AddError<B::Error>> {
-        for (index, column) in self.0.iter_mut().enumerate() {
-            if let Some((overflow, row)) =
-                column.add(added.places, added.numbers, added.cells(index))?
-            {
-                let line = added.batch.line(row);
-                return Err(AddError::Overflow(overflow, specs[index].to_string(), line));
+        let mut cell = 0;
+        for (column, spec) in self.0.iter_mut().zip(specs) {
+            let overflowed = column.add(added.places, added.numbers, added.cells(cell))?;
+            if let Some((overflow, row)) = overflowed {
+                return Err(AddError::Overflow(overflow, spec.to_string(), added.batch.line(row)));
             }
+            cell += usize::from(spec.field().is_some());
         }
         Ok(())
     }
@@ -212,7 +212,7 @@ impl<B: Backend, K: Key> Column<B, K> {
         let (mut failed, when) = (None, |place| cells.when(place));
         match self {
             Self::Count(state) => {
-                state.update_batch(places, numbers, when, || 0, |_, count| *count += 1)?
+                state.update_batch(places, numbers, when, || 0, |_, count| *count += 1)?;
             }
             Self::Sum(state) => {
                 let add = |place, sum: &mut Sum| {

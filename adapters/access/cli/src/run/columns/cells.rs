@@ -31,10 +31,10 @@ pub(in crate::run) enum Timing {
 }
 
 impl<'a, K: Key, R: Fn(usize) -> usize + Copy> Added<'a, '_, K, R> {
-    /// Returns the cells for a SPEC.
-    pub(super) fn cells(&self, spec: usize) -> Cells<'a, R> {
+    /// Returns the cells with that number in each row.
+    pub(super) fn cells(&self, cell: usize) -> Cells<'a, R> {
         let Self { batch, row, input, timing, .. } = *self;
-        Cells { batch, row, input, timing, spec }
+        Cells { batch, row, input, timing, cell }
     }
 }
 
@@ -45,12 +45,12 @@ pub(in crate::run) struct Cells<'b, R> {
     row: R,
     input: usize,
     timing: Timing,
-    spec: usize,
+    cell: usize,
 }
 
 impl<'b, R: Fn(usize) -> usize + Copy> Cells<'b, R> {
     pub(super) fn get(self, place: usize) -> Option<Cell<'b>> {
-        self.batch.cell((self.row)(place), self.spec)
+        self.batch.cell((self.row)(place), self.cell)
     }
 
     pub(super) fn text(self, place: usize) -> Option<&'b str> {
