@@ -91,8 +91,8 @@ impl Plan {
         })
     }
 
-    /// Returns for how many keys the values may lie beside the states of each of so many subtasks: of
-    /// all together they take a sixteenth of the memory limit at most.
+    /// Returns for how many keys the values may lie beside the states of each of so many subtasks:
+    /// together they take a sixteenth of the memory limit at most.
     pub(super) fn recent_max(&self, subtasks: u16) -> usize {
         let share = self.memory_limit.map(|limit| limit / 16 / u64::from(subtasks));
         let keys = share.map_or(u64::MAX, |share| share / (RECENT_BYTES * self.specs.len() as u64));

@@ -1,8 +1,9 @@
 //! The keys that rows came of lately: their values lie beside the states, in one row for all SPECs.
 //!
-//! A state is found by its key once for each SPEC; here one look finds all of them. A value is taken
-//! from its state when its key comes, and is written back before a checkpoint, before results are
-//! shown, and when there is no room for more keys. So each row meets what it would meet in the state.
+//! A state is found by its key once for each SPEC; here one look finds all of them. A value is
+//! taken from its state when its key comes, and is written back before a checkpoint, before results
+//! are shown, and when there is no room for more keys. So each row meets what it would meet in the
+//! state.
 
 use std::cell::Cell;
 use std::hint::black_box;
@@ -82,8 +83,8 @@ impl Recent {
         self.keys.len() + rows <= self.keys_max && self.text.get() < TEXT_BYTES_MAX
     }
 
-    /// Numbers the keys of a batch with so many bytes of text in its cells, or returns `None` if its
-    /// rows are to go to the states.
+    /// Numbers the keys of a batch with so many bytes of text in its cells, or returns `None` if
+    /// its rows are to go to the states.
     pub(in crate::run) fn find(
         &mut self,
         places: &[At<'_, Fields>],
@@ -208,5 +209,5 @@ impl Held for Option<String> {
 const TEXT_BYTES_MAX: usize = 4 << 20;
 /// To take a value out of its state and to bring it back is as much work as to find it some times.
 const ROWS_PER_KEY_MIN: usize = 4;
-/// What comes of few rows to each key is tried again after so many times the keys there is room for.
+/// Where few rows came to each key, so many times the keys there is room for pass by.
 const PASSING: usize = 16;
