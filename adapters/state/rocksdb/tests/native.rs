@@ -17,7 +17,9 @@ use holdwater::storage::{ObjectId, Storage};
 use holdwater_bytes::Bytes;
 use holdwater_conformance::keyed::{All, contents};
 use holdwater_files::Files;
+use holdwater_fixed::Fixed;
 use holdwater_heap::Heap;
+use holdwater_mmap::Mmap;
 use holdwater_rocksdb::RocksDbError;
 
 use crate::fleet::{Fleet, GROUPS, OPERATOR, copy_of};
@@ -231,6 +233,45 @@ fn another_store_says_whose_files_they_are_and_takes_a_savepoint() {
     assert!(!fleet.manifest().native_files().is_empty());
     fleet.restore(2);
     assert_eq!(fleet.contents(), truth.contents());
+}
+
+#[test]
+fn any_store_restores_a_savepoint_of_files_at_another_parallelism() {
+    let (mut truth, mut fleet) = (Truth::new(), Fleet::begin(2));
+    for round in 1..4 {
+        for key in 0..60 {
+            fleet.own(key, |states, groups| change(states, groups, key, round));
+            change(&mut truth.0, KeyGroups::all(GROUPS), key, round);
+        }
+        fleet.checkpoint();
+        assert!(!fleet.manifest().native_files().is_empty());
+        fleet.restore(3);
+    }
+    fleet.take(CheckpointKind::Savepoint);
+    let wanted = truth.contents();
+    assert_eq!(restored(&fleet, Bytes::in_memory), wanted);
+    assert_eq!(restored(&fleet, Heap::new), wanted);
+    assert_eq!(restored(&fleet, |groups| Mmap::new(groups, std::env::temp_dir())), wanted);
+    // Its rows lie on the stack.
+    let thread = std::thread::Builder::new().stack_size(32 << 20);
+    let fixed = move || restored(&fleet, |groups| Fixed::<512>::new(groups).unwrap());
+    assert_eq!(thread.spawn(fixed).unwrap().join().unwrap(), wanted);
+}
+
+/// Restores the newest checkpoint in another store, as two tasks; returns what they hold together.
+fn restored<B: Backend>(
+    fleet: &Fleet,
+    open: fn(KeyGroups) -> B,
+) -> BTreeMap<(String, u16), (u64, u128)> {
+    let mut together = BTreeMap::new();
+    for index in 0..2 {
+        let groups = KeyGroups::share(GROUPS, 2, index);
+        let (mut states, policy) = (All::open(&mut open(groups)).unwrap(), RestorePolicy::Fail);
+        load(fleet.manifest(), OPERATOR, groups, &fleet.storage(), policy, &mut states).unwrap();
+        let cut = Cut { checkpoint: u64::MAX, base: None, now: 0, watermark: 0 };
+        together.extend(contents(&freeze(&mut states, groups, cut).unwrap()).groups);
+    }
+    together
 }
 
 #[test]

@@ -1,10 +1,13 @@
 //! What stores must do together: equal content for equal changes, and each other's checkpoints.
 
+use std::collections::BTreeMap;
+
+use holdwater::key::KeyGroups;
 use holdwater::snapshot;
-use holdwater::state::{Backend, States};
+use holdwater::state::{Backend, Cut, States};
 
 use super::all::{change, filled};
-use super::{All, Checkpoints, Run, contents, play, tape, ttl};
+use super::{All, Checkpoints, Contents, Run, contents, play, tape, ttl};
 
 /// 88: plays any tape to two stores: at every checkpoint their contents have equal digests.
 pub fn agree<A: Backend, B: Backend>(left: &Run<A>, right: &Run<B>) {
@@ -17,7 +20,7 @@ pub fn agree_over_time<A: Backend, B: Backend>(left: &Run<A>, right: &Run<B>) {
 }
 
 /// 97: restores the checkpoints of one store, a full one and a delta on it, on another store, which
-/// goes on with deltas of its own, and those again on the first.
+/// goes on with deltas of its own, and those again on the first, also at another parallelism.
 pub fn move_over<A: Backend, B: Backend>(from: &Run<A>, to: &Run<B>) {
     let mut checkpoints = Checkpoints::default();
     let mut first = filled(from);
@@ -37,6 +40,21 @@ pub fn move_over<A: Backend, B: Backend>(from: &Run<A>, to: &Run<B>) {
     let moved = contents_of(&mut third);
     assert_eq!(moved, contents_of(&mut first));
     assert!(moved.rows() > 0);
+    assert_eq!(divided(from, &checkpoints, 3), moved);
+}
+
+/// Restores the newest checkpoint as so many tasks; returns what they hold together.
+fn divided<B: Backend>(run: &Run<B>, checkpoints: &Checkpoints, tasks: u16) -> Contents {
+    let mut together = Contents { groups: BTreeMap::new() };
+    for index in 0..tasks {
+        let groups = KeyGroups::share(run.groups().total(), tasks, index);
+        let mut states = All::open(&mut run.store(groups)).unwrap();
+        checkpoints.load(checkpoints.last().unwrap(), &mut states);
+        let cut = Cut { checkpoint: u64::MAX, base: None, now: 0, watermark: 0 };
+        let frozen = snapshot::freeze(&mut states, groups, cut).unwrap();
+        together.groups.extend(contents(&frozen).groups);
+    }
+    together
 }
 
 /// Takes a checkpoint; returns it.
