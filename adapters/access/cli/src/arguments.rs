@@ -1,10 +1,12 @@
 //! The commands and their flags.
 
 mod engine;
+mod processor;
 mod tools;
 mod windows;
 
 pub use engine::{Engine, Workers};
+pub use processor::{Diff, Edit, Import, Rename, Reshard};
 pub use tools::{Completions, Dump, Gc, Get, Inspect, KnownShell, List, Remove, Savepoint, Verify};
 pub use windows::Windows;
 
@@ -51,8 +53,18 @@ pub enum Command {
     Dump(Dump),
     /// Print what a state of a checkpoint holds of one key
     Get(Get),
+    /// Show what changed from one checkpoint to another
+    Diff(Diff),
     /// Copy a checkpoint to a directory of its own that needs no other
     Savepoint(Savepoint),
+    /// Put and remove rows of a state, as a savepoint that a job starts from
+    Edit(Edit),
+    /// Fill a state with the rows of a file, as a savepoint that a job starts from
+    Import(Import),
+    /// Spread keys over another number of key groups, as a savepoint
+    Reshard(Reshard),
+    /// Give states and operators other names, as a savepoint
+    Rename(Rename),
     /// Remove a checkpoint, and what no other needs
     Remove(Remove),
     /// Remove what no checkpoint of a directory needs
@@ -337,7 +349,7 @@ fn backend() -> impl TypedValueParser<Value = Store> {
     PossibleValuesParser::new(Store::ALL.map(Store::name)).try_map(|name| name.parse())
 }
 
-fn parse_key(text: &str) -> Result<KeyFields, String> {
+pub(crate) fn parse_key(text: &str) -> Result<KeyFields, String> {
     let mut reader =
         csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
     let mut lines = reader.records();
@@ -601,7 +613,19 @@ mod tests {
         assert!(shown("--help").contains("list"));
         assert!(shown("run --help").contains("Examples:"));
         assert!(shown("list --help").contains("--json"));
-        for command in ["list", "verify", "inspect", "dump", "get", "completions"] {
+        for command in [
+            "list",
+            "verify",
+            "inspect",
+            "dump",
+            "get",
+            "diff",
+            "edit",
+            "import",
+            "reshard",
+            "rename",
+            "completions",
+        ] {
             let help = shown(&format!("{command} --help"));
             assert!(help.contains("Examples:"), "{command}");
         }

@@ -57,7 +57,7 @@ fn attempt(dump: &Dump, out: &mut impl Write) -> Result<(), Stop> {
     let format = if dump.json { Format::Jsonl } else { dump.format };
     let Some(cells) = &dump.key else {
         let rows = state.rows()?;
-        let mut printer = Printer::new(format, &columns, out)?;
+        let mut printer = Printer::new(format, &columns, dump.stored, out)?;
         for row in rows {
             printer.row(row?)?;
         }
@@ -67,7 +67,7 @@ fn attempt(dump: &Dump, out: &mut impl Write) -> Result<(), Stop> {
     if rows.is_empty() {
         return Err(no_such_key(state.name(), cells).into());
     }
-    let mut printer = Printer::new(format, &columns, out)?;
+    let mut printer = Printer::new(format, &columns, dump.stored, out)?;
     rows.into_iter().try_for_each(|row| printer.row(row))?;
     Ok(printer.finish()?)
 }

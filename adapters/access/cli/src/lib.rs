@@ -18,6 +18,8 @@
 //! | [`mod@inspect`] | what a checkpoint consists of |
 //! | [`mod@dump`] | the rows of a state of a checkpoint |
 //! | [`mod@get`] | the rows of one key |
+//! | [`mod@diff`] | what changed from one checkpoint to another |
+//! | [`mod@edit`], [`mod@import`], [`reshape`] | checkpoints changed, as savepoints |
 //! | [`completions`] | what a shell completes |
 //! | [`output`] | result rows as CSV, JSON lines or a table |
 //!
@@ -31,17 +33,21 @@ pub mod accumulators;
 pub mod arguments;
 pub mod cell;
 pub mod completions;
+pub mod diff;
 pub mod dump;
 pub mod duration;
+pub mod edit;
 mod event_time;
 pub mod fields;
 pub mod gc;
 pub mod get;
+pub mod import;
 pub mod input;
 pub mod inspect;
 pub mod list;
 pub mod output;
 pub mod record;
+pub mod reshape;
 pub mod run;
 pub mod savepoint;
 pub mod selection;

@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use holdwater_cli::arguments::{Arguments, Command, Refusal};
 use holdwater_cli::failure::Failure;
-use holdwater_cli::{completions, dump, gc, get, inspect, list, run, savepoint, verify};
+use holdwater_cli::{
+    completions, diff, dump, edit, gc, get, import, inspect, list, reshape, run, savepoint, verify,
+};
 
 fn main() -> ExitCode {
     // A write beyond the limit of file sizes fails then, as one to a full disk does; without, the
@@ -27,6 +29,21 @@ fn main() -> ExitCode {
         }
         Ok(Command::Dump(arguments)) => {
             dump::dump(&arguments, &mut io::stdout().lock()).map(|()| 0)
+        }
+        Ok(Command::Diff(arguments)) => {
+            diff::diff(&arguments, &mut io::stdout().lock()).map(|()| 0)
+        }
+        Ok(Command::Edit(arguments)) => {
+            edit::edit(&arguments, &mut io::stdout().lock()).map(|()| 0)
+        }
+        Ok(Command::Import(arguments)) => {
+            import::import(&arguments, &mut io::stdout().lock()).map(|()| 0)
+        }
+        Ok(Command::Reshard(arguments)) => {
+            reshape::reshard(&arguments, &mut io::stdout().lock()).map(|()| 0)
+        }
+        Ok(Command::Rename(arguments)) => {
+            reshape::rename(&arguments, &mut io::stdout().lock()).map(|()| 0)
         }
         Ok(Command::Get(arguments)) => get::get(&arguments, &mut io::stdout().lock()).map(|()| 0),
         Ok(Command::Savepoint(arguments)) => {

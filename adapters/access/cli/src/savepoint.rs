@@ -1,6 +1,7 @@
 //! `holdwater savepoint`: a checkpoint as a directory of its own, every part of it full.
 
 use std::io::Write;
+use std::path::Path;
 
 use holdwater_processor::savepoint::Savepoint;
 
@@ -12,9 +13,14 @@ use crate::terminal::shown;
 
 /// Writes a checkpoint as a savepoint to a place where nothing is yet.
 pub fn savepoint(savepoint: &arguments::Savepoint, out: &mut impl Write) -> Result<(), Failure> {
-    let checkpoint = open(&savepoint.checkpoint)?;
-    let Savepoint { id, bytes } = checkpoint.save(&savepoint.out)?;
-    let (bytes, place) = (size_in_words(bytes), savepoint.out.display());
+    let saved = open(&savepoint.checkpoint)?.save(&savepoint.out)?;
+    told(saved, &savepoint.out, out)
+}
+
+/// Tells of a savepoint that was written.
+pub(crate) fn told(saved: Savepoint, place: &Path, out: &mut impl Write) -> Result<(), Failure> {
+    let Savepoint { id, bytes } = saved;
+    let (bytes, place) = (size_in_words(bytes), place.display());
     shown(writeln!(out, "savepoint of checkpoint {id}: {bytes} in {place}"))
 }
 

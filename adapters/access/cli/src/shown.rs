@@ -110,15 +110,21 @@ impl Columns {
 
     /// Writes a row as a JSON object, without an end of line.
     pub(crate) fn write_json(&self, row: Row, line: &mut String) {
-        line.push_str("{\"key\":");
-        row.key.write_json(line);
-        if let (Some(name), Some(window)) = (self.window, row.window) {
-            line.push_str(&format!(",\"{name}\":"));
-            self.window(window).write_json(line);
-        }
+        line.push('{');
+        self.write_key(&row, line);
         line.push_str(",\"value\":");
         self.value(row.held).write_json(line);
         line.push('}');
+    }
+
+    /// Writes the key of a row and its window, as members of an object.
+    pub(crate) fn write_key(&self, row: &Row, line: &mut String) {
+        line.push_str("\"key\":");
+        row.key.write_json(line);
+        if let (Some(name), Some(window)) = (self.window, &row.window) {
+            line.push_str(&format!(",\"{name}\":"));
+            self.window(window.clone()).write_json(line);
+        }
     }
 }
 

@@ -216,7 +216,7 @@ impl Unfit {
         Self::of(&expected.to_string(), found)
     }
 
-    fn of(expected: &str, found: &str) -> Self {
+    pub(crate) fn of(expected: &str, found: &str) -> Self {
         let found = match found {
             "" => "nothing".to_owned(),
             found if found.starts_with(['{', '[', '"']) => brief(found),
@@ -230,7 +230,7 @@ impl Unfit {
         Self { path: String::new(), said: format!("expected {}, found {found}", brief(expected)) }
     }
 
-    fn inside(self, name: &str) -> Self {
+    pub(crate) fn inside(self, name: &str) -> Self {
         let dot = if self.path.is_empty() || self.path.starts_with('[') { "" } else { "." };
         Self { path: format!("{name}{dot}{}", self.path), ..self }
     }

@@ -11,7 +11,8 @@ use holdwater::page::Portable;
 use holdwater::schema::{Budget, Kind as Sort, Leaf, Schema, StoredSchema, walk};
 use holdwater::snapshot::Snapshot;
 use holdwater::state::{
-    Change, Cutoff, Description, Expiry, Kind, LoadError, Name, Op, Shape, Stamped, TypeSchema,
+    Change, Cutoff, Description, Expiry, Kind, LoadError, Moment, Name, Op, Shape, Stamped,
+    TypeSchema,
 };
 use holdwater::storage::ObjectId;
 use holdwater::ttl::stamped_schema;
@@ -33,6 +34,17 @@ pub enum EncodedRow {
     Items(Vec<Vec<u8>>),
     /// Of a value.
     Value(Vec<u8>),
+}
+
+impl EncodedRow {
+    /// Returns whether nothing is held: it is no row then.
+    pub fn is_empty(&self) -> bool {
+        match self {
+            Self::Fields(fields) => fields.is_empty(),
+            Self::Items(items) => items.is_empty(),
+            Self::Value(_) => false,
+        }
+    }
 }
 
 /// The types of a state.
@@ -259,6 +271,12 @@ impl Types {
             }
             EncodedRow::Value(held) => lives(held),
         }
+    }
+
+    /// Returns whether nothing of a row lives at `moment`.
+    pub(crate) fn has_expired(&self, row: &EncodedRow, moment: Moment) -> bool {
+        let cutoff = self.expiry.map(|expiry| expiry.cutoff(moment.by(expiry.domain)));
+        cutoff.is_some_and(|cutoff| !self.keep_live(&mut row.clone(), cutoff))
     }
 
     /// Returns the schema of what is held, without the stamps of what expires.

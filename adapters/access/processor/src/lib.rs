@@ -11,6 +11,9 @@
 //! | [`encoded`] | rows as they are stored, put together from parts |
 //! | [`routing`] | which key group a key belongs to |
 //! | [`mod@savepoint`] | writes savepoints |
+//! | [`edit`] | rows put and removed |
+//! | [`reshape`] | other key groups, other names |
+//! | [`diff`] | what changed from one checkpoint to another |
 //! | [`failure`] | why something cannot be done, and what to do |
 //!
 //! Everything goes through the reader that restore goes through: what is shown was checked against
@@ -22,10 +25,14 @@
 
 pub mod checkpoint;
 pub mod datum;
+pub mod diff;
 pub mod directory;
+pub mod edit;
 pub mod encoded;
 pub mod failure;
 pub mod place;
+mod regroup;
+pub mod reshape;
 pub mod routing;
 pub mod row;
 pub mod savepoint;

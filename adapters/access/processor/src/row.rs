@@ -1,9 +1,13 @@
 //! Rows as values: what a state holds of one key.
 
+mod json;
+
 use std::collections::BTreeMap;
 
 use holdwater::codec::{Reader, decode};
 use holdwater::error::{Fault, Malformed};
+use holdwater::schema::Leaf;
+use holdwater::state::Kind;
 
 use crate::datum::{Datum, Unfit};
 use crate::encoded::{EncodedRow, Types};
@@ -59,7 +63,45 @@ impl Row {
     }
 }
 
+impl Row {
+    /// Writes key and window, and what is held, as they are stored.
+    pub(crate) fn write(&self, types: &Types, now: i64) -> Result<(Vec<u8>, EncodedRow), Unfit> {
+        let key = write_key(types, &self.key, self.window.as_ref());
+        let key = key.map_err(|unfit| unfit.inside("key"))?;
+        let held = self.held.write(types, now).map_err(|unfit| unfit.inside("value"))?;
+        Ok((key, held))
+    }
+}
+
 impl Held {
+    /// Writes it as it is stored. Where a stamp is needed and there is none, it is `now`.
+    fn write(&self, types: &Types, now: i64) -> Result<EncodedRow, Unfit> {
+        let piece = |piece: &Piece| piece.write(types, now);
+        let field = |field: &Datum, piece: &Piece| {
+            let schema = types.field.as_ref().ok_or_else(|| Unfit::of("no field", ""))?;
+            let mut bytes = Vec::new();
+            field.put(schema.view(), types.encoding, &mut bytes)?;
+            Ok((bytes, piece.write(types, now)?))
+        };
+        Ok(match (types.kind.rows(), self) {
+            (Kind::Value, Self::Value(value)) => EncodedRow::Value(piece(value)?),
+            (Kind::List, Self::Items(items)) => {
+                EncodedRow::Items(items.iter().map(piece).collect::<Result<_, _>>()?)
+            }
+            (_, Self::Fields(fields)) => {
+                let fields = fields.iter().map(|(name, piece)| field(name, piece));
+                EncodedRow::Fields(fields.collect::<Result<_, _>>()?)
+            }
+            (_, Self::Members(members)) => {
+                let fields = members.iter().map(|Piece { value, stamp }| {
+                    field(value, &Piece { value: Datum::Nothing, stamp: *stamp })
+                });
+                EncodedRow::Fields(fields.collect::<Result<_, _>>()?)
+            }
+            _ => return Err(Unfit::of("what a state of this kind holds", "another kind")),
+        })
+    }
+
     /// Puts together what is held as one value: of a list its items, of a map its pairs, of a set
     /// its members. Stamps are left out.
     pub fn datum(self) -> Datum {
@@ -82,6 +124,17 @@ impl Piece {
         let value = Datum::take(schema, types.encoding, &mut reader)?;
         reader.finish()?;
         Ok(Self { value, stamp })
+    }
+
+    /// Writes it as it is stored. Where a stamp is needed and there is none, it is `now`.
+    pub(crate) fn write(&self, types: &Types, now: i64) -> Result<Vec<u8>, Unfit> {
+        let mut bytes = Vec::new();
+        if types.expiry.is_some() {
+            let stamp = Datum::Signed(self.stamp.unwrap_or(now).into());
+            stamp.put_leaf(Leaf::I64, types.encoding, &mut bytes)?;
+        }
+        self.value.put(types.value_without_stamp(), types.encoding, &mut bytes)?;
+        Ok(bytes)
     }
 }
 
@@ -110,7 +163,7 @@ pub(crate) fn write_key(
     let (mut bytes, (schema, window_schema)) = (Vec::new(), key_and_window(types.key.view()));
     key.put(schema, types.encoding, &mut bytes)?;
     if let (Some(schema), Some(window)) = (window_schema, window) {
-        window.put(schema, types.encoding, &mut bytes)?;
+        window.put(schema, types.encoding, &mut bytes).map_err(|unfit| unfit.inside("window"))?;
     }
     Ok(bytes)
 }

@@ -104,6 +104,11 @@ impl<'c> StateReader<'c> {
         &self.types
     }
 
+    /// Returns how many key groups the checkpoint has.
+    pub const fn key_groups(&self) -> u16 {
+        self.checkpoint.manifest.key_groups
+    }
+
     /// Returns the schema of keys, without windows.
     pub fn key_schema(&self) -> Schema<'_> {
         key_and_window(self.types.key.view()).0
@@ -238,6 +243,27 @@ impl<'c> StateReader<'c> {
                 Failure::Corrupt(format!("{line}; name an older checkpoint, as list prints them"))
             }
         }
+    }
+
+    /// Returns the group that a key has a row in.
+    pub(crate) fn group_with(&self, key: &Datum) -> Result<Option<u16>, Failure> {
+        let bytes = write_key(&self.types, key, None);
+        let bytes = bytes.map_err(|unfit| Failure::Usage(format!("the key: {unfit}")))?;
+        for group in self.groups() {
+            if !self.found(&self.encoded(group)?, &bytes)?.is_empty() {
+                return Ok(Some(group));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Says that keys lie where their schema does not say.
+    pub(crate) fn unrouted(&self) -> Failure {
+        Failure::Data(format!(
+            "keys of state {} lie in groups that their own type chose: only the job can say where \
+             others belong",
+            self.entry.name
+        ))
     }
 
     pub(crate) fn undecodable(&self) -> Failure {

@@ -4,7 +4,8 @@ use std::fs;
 
 use holdwater_system::expected::expected;
 use holdwater_system::place::Place;
-use serde_json::Value;
+
+use crate::objects;
 
 /// Runs a job over flights that leaves a full checkpoint and deltas on it.
 fn flights() -> Place {
@@ -14,10 +15,6 @@ fn flights() -> Place {
                --retain 4 --parallelism 2";
     place.run_in_parts(job, "flights.csv", &rows, 3);
     place
-}
-
-fn objects(lines: &str) -> Vec<Value> {
-    lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 #[test]

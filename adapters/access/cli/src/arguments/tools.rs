@@ -64,6 +64,9 @@ pub struct Dump {
     /// Rows as JSON lines; what --format jsonl does
     #[arg(long, conflicts_with = "format")]
     pub json: bool,
+    /// Rows as they are stored, with windows, variants and stamps: as edit and import read them
+    #[arg(long)]
+    pub stored: bool,
 }
 
 /// Which rows to get.
@@ -181,7 +184,10 @@ Examples:
     holdwater dump checkpoints@7.e2 --state count --format csv
 
   One key of two fields:
-    holdwater dump checkpoints --state count --key SFO,JFK";
+    holdwater dump checkpoints --state count --key SFO,JFK
+
+  To be changed, and imported again:
+    holdwater dump checkpoints --state count --stored > rows.jsonl";
 
 const GET_EXAMPLES: &str = "\
 Examples:

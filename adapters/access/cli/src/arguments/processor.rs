@@ -1,0 +1,163 @@
+//! The commands that compare and change checkpoints: what changes one writes a savepoint.
+
+use std::path::PathBuf;
+
+use clap::{ArgGroup, Args};
+use holdwater_processor::reshape::Renaming;
+
+use super::{Format, KeyFields, MAX_KEY_GROUPS, parse_key};
+use crate::edit::parse_set;
+
+/// What to compare.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = DIFF_EXAMPLES)]
+pub struct Diff {
+    /// The first checkpoint: a directory for its newest intact one, DIR@ID as list prints it, or a
+    /// manifest
+    #[arg(value_name = "A")]
+    pub before: String,
+    /// The second checkpoint
+    #[arg(value_name = "B")]
+    pub after: String,
+    /// This state only, as inspect names it: NAME, or OPERATOR/NAME where two are alike
+    #[arg(long, value_name = "NAME")]
+    pub state: Option<String>,
+    /// Each row that changed as one JSON object, before and after
+    #[arg(long)]
+    pub rows: bool,
+    /// One JSON object per state
+    #[arg(long, conflicts_with = "rows")]
+    pub json: bool,
+}
+
+/// What to edit.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = EDIT_EXAMPLES)]
+#[command(group = ArgGroup::new("edits").required(true).multiple(true))]
+pub struct Edit {
+    /// A directory for its newest intact checkpoint, DIR@ID as list prints it, or a manifest
+    pub checkpoint: String,
+    /// The directory to make, or a URL with nothing below it: it must not be there yet
+    pub out: PathBuf,
+    /// The state to edit, as inspect names it: NAME, or OPERATOR/NAME where two are alike
+    #[arg(long, value_name = "NAME")]
+    pub state: String,
+    /// Have a key, written as in a CSV line, hold this value, written as JSON
+    #[arg(long, value_parser = parse_set, num_args = 1.., group = "edits", value_name = "KEY=VALUE")]
+    pub set: Vec<(KeyFields, String)>,
+    /// Remove a key, written as in a CSV line
+    #[arg(long, value_parser = parse_key, num_args = 1.., group = "edits", value_name = "KEY")]
+    pub delete: Vec<KeyFields>,
+    /// Put each row of a file of JSON lines, as dump --stored writes them
+    #[arg(long, group = "edits", value_name = "FILE")]
+    pub from: Option<PathBuf>,
+    /// Which window --set and --delete are about: the one of the key that begins at START, or
+    /// START/END
+    #[arg(long, value_name = "START[/END]")]
+    pub window: Option<String>,
+}
+
+/// What to import.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = IMPORT_EXAMPLES)]
+pub struct Import {
+    /// The file of rows, as dump --stored writes them: JSON lines, or CSV
+    pub rows: PathBuf,
+    /// The directory to make, or a URL with nothing below it: it must not be there yet
+    pub out: PathBuf,
+    /// The checkpoint that says all but the rows: types, key groups, positions of inputs, other
+    /// states
+    #[arg(long, value_name = "CHECKPOINT")]
+    pub like: String,
+    /// The state that holds the rows, and none but these: NAME, or OPERATOR/NAME
+    #[arg(long, value_name = "NAME")]
+    pub state: String,
+    /// The format of the rows [default: jsonl for .jsonl and .ndjson, else csv]
+    #[arg(long, value_enum)]
+    pub format: Option<Format>,
+}
+
+/// What to spread over other key groups.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = RESHARD_EXAMPLES)]
+pub struct Reshard {
+    /// A directory for its newest intact checkpoint, DIR@ID as list prints it, or a manifest
+    pub checkpoint: String,
+    /// The directory to make, or a URL with nothing below it: it must not be there yet
+    pub out: PathBuf,
+    /// How many groups keys are divided into
+    #[arg(
+        long,
+        value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_KEY_GROUPS)),
+        value_name = "N"
+    )]
+    pub key_groups: u16,
+}
+
+/// What to rename.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = RENAME_EXAMPLES)]
+#[command(group = ArgGroup::new("names").required(true).multiple(true))]
+pub struct Rename {
+    /// A directory for its newest intact checkpoint, DIR@ID as list prints it, or a manifest
+    pub checkpoint: String,
+    /// The directory to make, or a URL with nothing below it: it must not be there yet
+    pub out: PathBuf,
+    /// Call state A B; A is OPERATOR/NAME where two are alike
+    #[arg(long, value_parser = parse_renaming, group = "names", value_name = "A=B")]
+    pub state: Vec<Renaming>,
+    /// Call operator X Y
+    #[arg(long, value_parser = parse_renaming, group = "names", value_name = "X=Y")]
+    pub operator: Vec<Renaming>,
+}
+
+fn parse_renaming(text: &str) -> Result<Renaming, String> {
+    match text.split_once('=') {
+        Some((from, to)) if !from.is_empty() && !to.is_empty() => {
+            Ok(Renaming { from: from.to_owned(), to: to.to_owned() })
+        }
+        _ => Err("expected OLD=NEW".to_owned()),
+    }
+}
+
+const DIFF_EXAMPLES: &str = "\
+Examples:
+  How many rows of each state changed between two checkpoints of a job:
+    holdwater diff checkpoints@7.e2 checkpoints@8.e2
+
+  Which, of one state:
+    holdwater diff before-upgrade checkpoints --state count --rows
+
+Key groups and parallelism of the two may differ.";
+
+const EDIT_EXAMPLES: &str = "\
+Examples:
+  Correct a count and forget a key:
+    holdwater edit checkpoints corrected --state count --set ATL=7 --delete JFK
+
+  Put rows that were dumped and changed:
+    holdwater dump checkpoints --state count --stored > rows.jsonl
+    holdwater edit checkpoints corrected --state count --from rows.jsonl
+
+  Start the job from it:
+    holdwater run --checkpoints new --from corrected ...";
+
+const IMPORT_EXAMPLES: &str = "\
+Examples:
+  Have a state hold what a file says, and nothing else:
+    holdwater dump checkpoints --state count --stored > rows.jsonl
+    holdwater import rows.jsonl imported --like checkpoints --state count
+
+  Start the job from it:
+    holdwater run --checkpoints new --from imported ...";
+
+const RESHARD_EXAMPLES: &str = "\
+Examples:
+  Let a job run with more subtasks than it has key groups:
+    holdwater reshard checkpoints wider --key-groups 1024
+    holdwater run --checkpoints new --from wider ...";
+
+const RENAME_EXAMPLES: &str = "\
+Examples:
+  Follow a program whose states are called otherwise now:
+    holdwater rename checkpoints renamed --state count=flights --operator aggregate=per-origin";
