@@ -10,7 +10,7 @@ use holdwater::storage::Storage;
 
 use crate::error::EngineError;
 use crate::message::{Notice, Order, Signal};
-use crate::observer::{Event, Observer};
+use crate::observer::{Event, Observer, Phases};
 use crate::options::{Savepoints, Stop};
 use crate::place::SOURCES;
 use crate::rows::RowCount;
@@ -152,7 +152,7 @@ impl<B: Storage> Coordination<'_, B> {
                     taking.decline(task, id, why);
                 }
             }
-            Ok(Signal::Done(task, id, report, pause)) => self.done(task, id, report, pause),
+            Ok(Signal::Done(task, id, report, phases)) => self.done(task, id, report, phases),
             Ok(Signal::Exhausted(source, position)) => {
                 self.exhausted += 1;
                 self.positions[source] = Some(position);
@@ -167,12 +167,12 @@ impl<B: Storage> Coordination<'_, B> {
         Ok(())
     }
 
-    fn done(&mut self, task: TaskId, id: CheckpointId, report: Report, pause: Duration) {
+    fn done(&mut self, task: TaskId, id: CheckpointId, report: Report, phases: Phases) {
         if let (SOURCES, Some(source)) = (task.operator, report.sources.first()) {
             self.positions[usize::from(task.index)] = Some(source.position.clone());
         }
         if let Some(taking) = &mut self.taking {
-            taking.ack(task, id, report, pause);
+            taking.ack(task, id, report, phases);
         }
     }
 

@@ -1,5 +1,7 @@
 //! The channels that a task receives from: many streams, their barriers brought together.
 
+use std::time::{Duration, Instant};
+
 use crossbeam_channel::{Receiver, Select};
 use holdwater::barrier::{Aligner, Barrier, BarrierError, Guarantee, Step};
 
@@ -12,6 +14,8 @@ pub struct Inputs<B> {
     states: Vec<Stream>,
     notices: Receiver<Notice>,
     aligner: Aligner,
+    /// When the first barrier of a checkpoint came of which others are awaited.
+    since: Option<Instant>,
 }
 
 /// What a task has to do next.
@@ -19,8 +23,9 @@ pub struct Inputs<B> {
 pub enum Input<B> {
     /// Process records of an input.
     Batch(usize, B),
-    /// Take part in a checkpoint, before the next record.
-    Checkpoint(Barrier),
+    /// Take part in a checkpoint, before the next record. So long after its first barrier its last
+    /// has come.
+    Checkpoint(Barrier, Duration),
     /// Every input has ended.
     Ended,
     /// Every input waits to be taken in order.
@@ -50,7 +55,7 @@ impl<B> Inputs<B> {
     ) -> Self {
         let aligner = Aligner::new(guarantee, epoch, channels.len());
         let states = vec![Stream::Open; channels.len()];
-        Self { channels, states, notices, aligner }
+        Self { channels, states, notices, aligner, since: None }
     }
 
     /// Returns what comes next; waits for it if asked to.
@@ -59,7 +64,9 @@ impl<B> Inputs<B> {
             while let Some(step) = self.aligner.poll() {
                 // Blocking is asked for by input; states forget an aborted checkpoint by notice.
                 if let Step::Checkpoint(barrier) = step {
-                    return Ok(Input::Checkpoint(barrier));
+                    let since = self.since.take();
+                    let aligned = since.map_or(Duration::ZERO, |since| since.elapsed());
+                    return Ok(Input::Checkpoint(barrier, aligned));
                 }
             }
             if self.states.iter().all(|state| *state == Stream::Ended) {
@@ -75,12 +82,16 @@ impl<B> Inputs<B> {
                 Received::Notice(notice) => {
                     if let Notice::Aborted(id) = notice {
                         self.aligner.aborted(id);
+                        self.since = None;
                     }
                     return Ok(Input::Notice(notice));
                 }
             };
             match message {
-                Message::Barrier(barrier) => self.aligner.barrier(input, barrier)?,
+                Message::Barrier(barrier) => {
+                    self.since.get_or_insert_with(Instant::now);
+                    self.aligner.barrier(input, barrier)?;
+                }
                 Message::Batch(batch) => return Ok(Input::Batch(input, batch)),
                 Message::End => {
                     self.states[input] = Stream::Ended;

@@ -11,6 +11,8 @@ pub mod ends;
 mod error;
 mod fleet;
 mod inputs;
+#[cfg(feature = "instruments")]
+mod instruments;
 mod job;
 mod launch;
 mod message;
@@ -32,8 +34,10 @@ mod taking;
 mod thread;
 
 pub use error::EngineError;
+#[cfg(feature = "instruments")]
+pub use instruments::Instruments;
 pub use job::{Job, run};
-pub use observer::{Completed, Event, Observer};
+pub use observer::{Completed, Event, Observer, Phases};
 pub use operator::{Operator, Outputs, Subtask};
 pub use options::{Checkpoints, Every, KEY_GROUPS, Options, Savepoints, Start, Stop};
 pub use restart::{Restarts, run_again};

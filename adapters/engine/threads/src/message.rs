@@ -1,12 +1,11 @@
 //! What the parts of a job tell each other.
 
-use std::time::Duration;
-
 use holdwater::barrier::Barrier;
 use holdwater::checkpoint::{FileDamage, Report, Restored, TaskId};
 use holdwater::manifest::CheckpointId;
 
 use crate::error::EngineError;
+use crate::observer::Phases;
 
 /// What goes with the records, from source to subtask and from subtask to sink.
 #[derive(Debug)]
@@ -54,8 +53,8 @@ pub enum Signal {
     Damaged(FileDamage),
     /// A task did its part of a checkpoint, which is durable.
     ///
-    /// The duration is how long it processed no record.
-    Done(TaskId, CheckpointId, Report, Duration),
+    /// The phases are how long that took.
+    Done(TaskId, CheckpointId, Report, Phases),
     /// A task could not do its part.
     Declined(TaskId, CheckpointId, String),
     /// A subtask has given all its results, and has counted this since its start.

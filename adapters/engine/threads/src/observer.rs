@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::error::EngineError;
 use holdwater::checkpoint::{Skipped, SkippedGroup, Warning};
 use holdwater::manifest::{CheckpointId, CheckpointKind, Manifest};
+use serde::{Deserialize, Serialize};
 
 /// Somebody who is told how a job goes. It is called from the thread that runs the job.
 pub trait Observer {
@@ -61,6 +62,30 @@ pub enum Event<'e> {
     },
 }
 
+/// How long the parts of a checkpoint took in one task.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Phases {
+    /// From its first barrier to its last: for so long some inputs were held back, or counted on.
+    /// On timely, where barriers need not wait for each other, nothing.
+    pub aligned: Duration,
+    /// How long it processed no record, for its states to be frozen.
+    pub pause: Duration,
+    /// How long its snapshot was written, beside the records.
+    pub saved: Duration,
+}
+
+impl Phases {
+    /// Returns the longer of each.
+    #[must_use]
+    pub fn longest(self, other: Self) -> Self {
+        Self {
+            aligned: self.aligned.max(other.aligned),
+            pause: self.pause.max(other.pause),
+            saved: self.saved.max(other.saved),
+        }
+    }
+}
+
 /// A complete checkpoint.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Completed {
@@ -70,8 +95,8 @@ pub struct Completed {
     pub kind: CheckpointKind,
     /// How long it took, from the first barrier to the end.
     pub duration: Duration,
-    /// How long the subtask that took longest processed no record.
-    pub pause: Duration,
+    /// How long its parts took; of each the task that took longest.
+    pub phases: Phases,
     /// The size of the snapshot files written for it.
     pub bytes: u64,
     /// How many rows this run had read when it was begun.

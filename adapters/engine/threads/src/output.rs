@@ -1,7 +1,5 @@
 //! The sink: a thread which writes results, and commits them with the checkpoints they belong to.
 
-use std::time::Duration;
-
 use crossbeam_channel::Sender;
 use holdwater::checkpoint::{Report, TaskId};
 use holdwater::manifest::{CheckpointId, SinkEntry};
@@ -10,6 +8,7 @@ use holdwater::sink::{Sink, Transactions, resolve};
 use crate::error::EngineError;
 use crate::inputs::{Input, Inputs};
 use crate::message::{Notice, Signal};
+use crate::observer::Phases;
 
 /// The thread of the sink.
 pub(crate) struct SinkThread<K: Sink> {
@@ -31,7 +30,7 @@ impl<K: Sink> SinkThread<K> {
                 Input::Batch(_, results) => {
                     self.sink.write(&results).map_err(|error| self.failed(error))?;
                 }
-                Input::Checkpoint(barrier) => self.prepare(barrier.id)?,
+                Input::Checkpoint(barrier, _) => self.prepare(barrier.id)?,
                 Input::Ended => break,
                 Input::Flush => {
                     let sink = &mut self.sink;
@@ -65,7 +64,7 @@ impl<K: Sink> SinkThread<K> {
             committed: self.sink.committed(),
         };
         let report = Report { sinks: vec![entry], ..Report::default() };
-        self.signal(Signal::Done(self.task, id, report, Duration::ZERO));
+        self.signal(Signal::Done(self.task, id, report, Phases::default()));
         Ok(())
     }
 

@@ -14,6 +14,7 @@ use holdwater::storage::Storage;
 
 use crate::error::EngineError;
 use crate::message::Signal;
+use crate::observer::Phases;
 
 /// What is to be written for one checkpoint: what a subtask has frozen.
 #[derive(Debug)]
@@ -25,6 +26,8 @@ pub struct Work<E> {
     since: Instant,
     /// How long it took to freeze.
     pause: Duration,
+    /// How long the barriers of the checkpoint were awaited.
+    aligned: Duration,
 }
 
 /// Writes the snapshots of one subtask.
@@ -69,7 +72,11 @@ impl<E> Work<E> {
         since: Instant,
         pause: Duration,
     ) -> Self {
-        Self { barrier, frozen, counters, since, pause }
+        Self { barrier, frozen, counters, since, pause, aligned: Duration::ZERO }
+    }
+
+    pub(crate) fn aligned(self, aligned: Duration) -> Self {
+        Self { aligned, ..self }
     }
 }
 
@@ -90,11 +97,13 @@ impl<B: Storage> SnapshotWriter<B> {
     /// Writes one snapshot and tells the coordinator how it went.
     pub fn write<E: StateError>(&mut self, work: &Work<E>) {
         let id = work.barrier.id;
+        let begun = Instant::now();
         let signal = match self.save(work) {
             Ok(mut report) => {
                 report.counters.clone_from(&work.counters);
                 let pause = if self.sync { work.since.elapsed() } else { work.pause };
-                Signal::Done(self.task, id, report, pause)
+                let phases = Phases { aligned: work.aligned, pause, saved: begun.elapsed() };
+                Signal::Done(self.task, id, report, phases)
             }
             // The next checkpoint would fail as well, and what is read until then may be wrong.
             Err(SaveFailure::State(error)) if error.kind() == ErrorKind::Corrupt => {

@@ -2,7 +2,6 @@
 //! puts barriers between them.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError};
 use holdwater::barrier::Barrier;
@@ -13,6 +12,7 @@ use holdwater::sink::Source;
 
 use crate::error::EngineError;
 use crate::message::{Message, Order, Signal};
+use crate::observer::Phases;
 use crate::rows::RowCount;
 
 /// An input of a job.
@@ -199,7 +199,7 @@ impl<S: RoutedSource, D: Downstream<S::Records>> SourceThread<S, D> {
         self.subtasks.mark(Mark::Barrier(barrier));
         let sources = vec![SourceEntry { name: self.name.clone(), position }];
         let report = Report { sources, ..Report::default() };
-        self.signal(Signal::Done(self.task, barrier.id, report, Duration::ZERO));
+        self.signal(Signal::Done(self.task, barrier.id, report, Phases::default()));
     }
 
     fn finish(mut self) {

@@ -111,9 +111,9 @@ impl<O: Operator, B: Storage + Clone + Send> SubtaskThread<O, B> {
         loop {
             match self.inputs.next(!is_busy).map_err(EngineError::Barrier)? {
                 Input::Batch(source, batch) => body.process(source, batch, &mut outputs)?,
-                Input::Checkpoint(barrier) => {
+                Input::Checkpoint(barrier, aligned) => {
                     if let Some(work) = self.freeze(&mut body, barrier)? {
-                        save(work);
+                        save(work.aligned(aligned));
                     }
                 }
                 Input::Ended | Input::Flush => break,

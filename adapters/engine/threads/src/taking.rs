@@ -10,7 +10,7 @@ use holdwater::manifest::{CheckpointId, CheckpointKind, Manifest};
 use holdwater::storage::{Request, Storage};
 
 use crate::clock;
-use crate::observer::Completed;
+use crate::observer::{Completed, Phases};
 use crate::options::{Checkpoints, Every};
 use crate::place::{KEYED, SINK, SOURCES};
 use crate::rows::RowCount;
@@ -157,11 +157,11 @@ impl<B: Storage> Taking<B> {
         task: TaskId,
         id: CheckpointId,
         mut report: Report,
-        pause: Duration,
+        phases: Phases,
     ) {
         if let Some(under_way) = self.under_way.as_mut().filter(|under_way| under_way.id == id) {
             under_way.bytes += report.files.iter().map(|file| file.length).sum::<u64>();
-            under_way.pause = under_way.pause.max(pause);
+            under_way.phases = under_way.phases.longest(phases);
         }
         if task.operator == SINK {
             // There is one sink: what was counted before is counted once.
@@ -200,7 +200,7 @@ impl<B: Storage> Taking<B> {
         let completed = Completed { duration: self.begun.elapsed(), ..under_way };
         self.covered = Some(completed.rows);
         self.count += 1;
-        self.pause = self.pause.max(completed.pause);
+        self.pause = self.pause.max(completed.phases.pause);
         Some(completed)
     }
 
@@ -253,8 +253,8 @@ impl<B: Storage> Taking<B> {
         let Ok(id) = triggered else { panic!("nothing is under way") };
         self.begun = Instant::now();
         self.schedule.begun(self.now());
-        let (duration, pause, bytes) = (Duration::ZERO, Duration::ZERO, 0);
-        self.under_way = Some(Completed { id, kind, duration, pause, bytes, rows: count });
+        let (duration, phases, bytes) = (Duration::ZERO, Phases::default(), 0);
+        self.under_way = Some(Completed { id, kind, duration, phases, bytes, rows: count });
         Last::Begun
     }
 }

@@ -71,7 +71,7 @@ impl<T> Gather<T> {
             }
             Told::Damaged(damage) => Signal::Damaged(damage),
             Told::Declined(task, id, why) => Signal::Declined(task, id, why),
-            Told::Done(task, id, report, pause) => Signal::Done(task, id, report, pause),
+            Told::Done(task, id, report, phases) => Signal::Done(task, id, report, phases),
             Told::Failed(why) => Signal::Failed(failure(worker, why)),
             Told::Ready(loaded) => Signal::Ready(loaded),
             Told::Savepoint => return hall.savepoints.ask(),

@@ -350,8 +350,8 @@ fn release<F, B, T>(shared: &Shared<F, B>, signal: Signal) -> Option<Out<T>> {
             shared.keep(error);
             Some(Out::Told(Told::Failed(why)))
         }
-        Signal::Done(task, id, report, pause) => {
-            Some(Out::Release(id, Some(Told::Done(task, id, report, pause))))
+        Signal::Done(task, id, report, phases) => {
+            Some(Out::Release(id, Some(Told::Done(task, id, report, phases))))
         }
         Signal::Declined(task, id, why) => {
             Some(Out::Release(id, Some(Told::Declined(task, id, why))))

@@ -152,7 +152,7 @@ impl<R: Clone + 'static, T> Pump<R, T> {
             Ok(Input::Batch(source, (worker, records))) => {
                 self.send(u64::from(worker), Parcel::Records(source as u32, records));
             }
-            Ok(Input::Checkpoint(barrier)) => {
+            Ok(Input::Checkpoint(barrier, _)) => {
                 self.tell(&Parcel::Barrier(barrier));
                 self.mark(Mark::Barrier(barrier));
             }

@@ -1,10 +1,9 @@
 //! What workers tell each other.
 
-use std::time::Duration;
-
 use holdwater::barrier::Barrier;
 use holdwater::checkpoint::{FileDamage, Report, Restored, TaskId};
 use holdwater::manifest::CheckpointId;
+use holdwater_threads::Phases;
 use serde::{Deserialize, Serialize};
 
 /// What the first worker tells one worker.
@@ -61,8 +60,8 @@ pub(crate) enum Told {
     Damaged(FileDamage),
     /// It could not do its part of a checkpoint.
     Declined(TaskId, CheckpointId, String),
-    /// It did its part of a checkpoint, which is durable; for so long it processed no record.
-    Done(TaskId, CheckpointId, Report, Duration),
+    /// It did its part of a checkpoint, which is durable; the phases are how long that took.
+    Done(TaskId, CheckpointId, Report, Phases),
     /// It has failed.
     Failed(String),
     /// It has loaded this.

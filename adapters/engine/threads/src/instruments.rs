@@ -1,0 +1,118 @@
+//! What an observer is told, as figures and events for those who collect them.
+
+use holdwater::manifest::CheckpointKind;
+use metrics::{counter, gauge, histogram};
+use tracing::{info, warn};
+
+use crate::observer::{Completed, Event, Observer};
+
+/// Records what a job tells by the crates `metrics` and `tracing`, and passes it on.
+///
+/// Whoever collects them sets a recorder and a subscriber; without them each costs a few loads.
+/// Times are in seconds.
+///
+/// | name | kind | what |
+/// |---|---|---|
+/// | `holdwater_rows_read` | counter | rows read by this run |
+/// | `holdwater_rows_restored` | gauge | rows that all states held when records began to be read |
+/// | `holdwater_restore_seconds` | histogram | from the start of a run to its first record |
+/// | `holdwater_restarts` | counter | how often the job went on from a checkpoint by itself |
+/// | `holdwater_checkpoints` | counter | by `kind`, `checkpoint` or `savepoint`: those completed |
+/// | `holdwater_checkpoints_aborted` | counter | those given up |
+/// | `holdwater_checkpoints_skipped` | counter | damaged ones that were passed over at restore |
+/// | `holdwater_checkpoint_seconds` | histogram | from the first barrier to the end |
+/// | `holdwater_checkpoint_alignment_seconds` | histogram | the longest wait for barriers |
+/// | `holdwater_checkpoint_pause_seconds` | histogram | the longest pause of a task |
+/// | `holdwater_checkpoint_save_seconds` | histogram | the longest time a task wrote its snapshot |
+/// | `holdwater_checkpoint_bytes` | histogram | the size of the files written |
+/// | `holdwater_warnings` | counter | what the user should know, though the job goes on |
+///
+/// ```
+/// use holdwater_threads::{Event, Instruments, Observer};
+///
+/// let mut observer = Instruments::new(());
+/// observer.observe(&Event::Rows(1_000));
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Instruments<O> {
+    observer: O,
+    /// How many rows this run has told of.
+    rows: u64,
+}
+
+impl<O> Instruments<O> {
+    /// Passes on to `observer` what is recorded.
+    pub const fn new(observer: O) -> Self {
+        Self { observer, rows: 0 }
+    }
+
+    /// Returns who is told.
+    pub fn into_inner(self) -> O {
+        self.observer
+    }
+
+    /// Counts the rows that were read since the last time.
+    fn read(&mut self, rows: u64) {
+        // A run that begins again counts anew.
+        counter!("holdwater_rows_read").increment(rows.saturating_sub(self.rows));
+        self.rows = rows;
+    }
+}
+
+impl<O: Observer> Observer for Instruments<O> {
+    fn observe(&mut self, event: &Event<'_>) {
+        match event {
+            Event::Aborted { id, why } => {
+                counter!("holdwater_checkpoints_aborted").increment(1);
+                warn!(checkpoint = %id, why, "a checkpoint was given up");
+            }
+            Event::Completed(completed) => {
+                self.read(completed.rows.max(self.rows));
+                record(completed);
+            }
+            Event::Restarting { error, failures } => {
+                counter!("holdwater_restarts").increment(1);
+                warn!(%error, failures, "the job goes on from its newest checkpoint");
+            }
+            Event::Running { restored, rows, duration } => {
+                self.rows = 0;
+                gauge!("holdwater_rows_restored").set(*rows as f64);
+                histogram!("holdwater_restore_seconds").record(*duration);
+                match restored.map(|manifest| manifest.id) {
+                    Some(id) => info!(checkpoint = %id, rows, ?duration, "resumed"),
+                    None => info!(?duration, "begun"),
+                }
+            }
+            Event::Rows(rows) => self.read(*rows),
+            Event::Skipped(skipped) => {
+                counter!("holdwater_checkpoints_skipped").increment(1);
+                warn!(%skipped, "a damaged checkpoint was passed over");
+            }
+            Event::SkippedGroup(group) => {
+                counter!("holdwater_warnings").increment(1);
+                warn!(%group, "a damaged key group begins anew");
+            }
+            Event::Warned { warning, error } => {
+                counter!("holdwater_warnings").increment(1);
+                warn!(%warning, error);
+            }
+        }
+        self.observer.observe(event);
+    }
+}
+
+fn record(completed: &Completed) {
+    let Completed { id, kind, duration, phases, bytes, rows } = completed;
+    let kind = match kind {
+        CheckpointKind::Savepoint => "savepoint",
+        _ => "checkpoint",
+    };
+    counter!("holdwater_checkpoints", "kind" => kind).increment(1);
+    histogram!("holdwater_checkpoint_seconds").record(*duration);
+    histogram!("holdwater_checkpoint_alignment_seconds").record(phases.aligned);
+    histogram!("holdwater_checkpoint_pause_seconds").record(phases.pause);
+    histogram!("holdwater_checkpoint_save_seconds").record(phases.saved);
+    histogram!("holdwater_checkpoint_bytes").record(*bytes as f64);
+    let (aligned, pause, saved) = (phases.aligned, phases.pause, phases.saved);
+    info!(checkpoint = %id, kind, ?duration, ?aligned, ?pause, ?saved, bytes, rows, "complete");
+}

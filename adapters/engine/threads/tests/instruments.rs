@@ -1,0 +1,64 @@
+//! A job whose figures are collected.
+
+#![allow(clippy::unwrap_used)]
+
+mod world;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use holdwater_memory::Memory;
+use holdwater_threads::{Completed, Instruments, run};
+use metrics_util::debugging::{DebugValue, DebuggingRecorder};
+use world::{Manner, Outside, Rows, Shared, Witness, counting, every, job, rows};
+
+#[test]
+fn what_a_job_tells_is_recorded_and_passed_on() {
+    let (input, shared, outside) = (rows(1, 5_000), Shared::default(), Outside::default());
+    let recorder = DebuggingRecorder::new();
+    let mut observer = Instruments::new(Witness::default());
+    let source = Rows::new(&input, Manner::Plain, &shared);
+    let checkpoints = Some(every(1_000, &Memory::default()));
+    let job = job(vec![source], counting(&shared), &outside, checkpoints, 2);
+    let summary = metrics::with_local_recorder(&recorder, || run(job, &mut observer)).unwrap();
+
+    let witness = observer.into_inner();
+    assert_eq!(witness.completed.len() as u64, summary.checkpoints);
+    assert!(summary.checkpoints > 0);
+    let found: BTreeMap<_, _> = recorder
+        .snapshotter()
+        .snapshot()
+        .into_vec()
+        .into_iter()
+        .map(|(key, _, _, value)| (key.key().name().to_owned(), value))
+        .collect();
+    let seconds = |of: fn(&Completed) -> Duration| -> Vec<f64> {
+        witness.completed.iter().map(|completed| of(completed).as_secs_f64()).collect()
+    };
+    let samples = |name: &str| -> Vec<f64> {
+        let DebugValue::Histogram(samples) = &found[name] else { panic!("{name}") };
+        samples.iter().map(|sample| sample.into_inner()).collect()
+    };
+    assert_eq!(samples("holdwater_checkpoint_seconds"), seconds(|completed| completed.duration));
+    let pauses = seconds(|completed| completed.phases.pause);
+    assert_eq!(samples("holdwater_checkpoint_pause_seconds"), pauses);
+    let saved = seconds(|completed| completed.phases.saved);
+    assert_eq!(samples("holdwater_checkpoint_save_seconds"), saved);
+    assert!(saved.iter().chain(&pauses).all(|seconds| *seconds > 0.0));
+    assert_eq!(found["holdwater_checkpoints"], DebugValue::Counter(summary.checkpoints));
+    assert_eq!(found["holdwater_rows_read"], DebugValue::Counter(5_000));
+    assert!(!found.contains_key("holdwater_checkpoints_aborted"));
+}
+
+#[test]
+fn a_task_with_several_inputs_tells_how_long_it_waited_for_barriers() {
+    let (slow, quick, shared) = (rows(1, 300), rows(2, 3_000), Shared::default());
+    let sources = [(&slow, Manner::Plain), (&quick, Manner::Plain)];
+    let sources = sources.map(|(rows, manner)| Rows::new(rows, manner, &shared));
+    let (outside, mut witness) = (Outside::default(), Witness::default());
+    let checkpoints = Some(every(100, &Memory::default()));
+    run(job(sources.into(), counting(&shared), &outside, checkpoints, 1), &mut witness).unwrap();
+    // Two barriers never come at the same time.
+    let waits = witness.completed.iter().map(|completed| completed.phases.aligned);
+    assert!(waits.max() > Some(Duration::ZERO));
+}
