@@ -105,6 +105,8 @@ fn rescale(mebibytes: u64) {
     for row in 0..mebibytes << 10 {
         fleet.tasks[0].rows.put(groups.locate::<u64>(row), page(row)).unwrap();
     }
+    // What is not in order yet RocksDB writes anew by itself, whoever opens it.
+    fleet.stores[0].compact().unwrap();
     let begun = Instant::now();
     fleet.checkpoint();
     let state: u64 = fleet.bytes().iter().map(|(_, length)| length).sum();
@@ -155,6 +157,8 @@ impl Peer {
         options.set_write_buffer_size(MEMORY / 6);
         let mut blocks = rocksdb::BlockBasedOptions::default();
         blocks.set_bloom_filter(10.0, false);
+        blocks.set_optimize_filters_for_memory(true);
+        blocks.set_data_block_index_type(rocksdb::DataBlockIndexType::BinaryAndHash);
         options.set_block_based_table_factory(&blocks);
         let db = rocksdb::DB::open(&options, directory.join("db")).unwrap();
         Self { db, directory: directory.into() }
@@ -194,6 +198,7 @@ type Open<S> = fn(&mut Store) -> Result<S, <Store as Backend>::Error>;
 /// The tasks of a job of one operator.
 struct Fleet<S> {
     tasks: Vec<S>,
+    stores: Vec<RocksDb>,
     open: Open<S>,
     options: RocksDbOptions,
     files: Files,
@@ -207,7 +212,8 @@ impl<S: States<Error = <Store as Backend>::Error>> Fleet<S> {
             .with_native_checkpoints();
         let files = Files::open(directory.join("checkpoints")).unwrap();
         let coordinator = coordinator(1, 1, None);
-        let mut fleet = Self { tasks: Vec::new(), open, options, files, coordinator };
+        let mut fleet =
+            Self { tasks: Vec::new(), stores: Vec::new(), open, options, files, coordinator };
         fleet.restore(1);
         fleet
     }
@@ -216,10 +222,12 @@ impl<S: States<Error = <Store as Backend>::Error>> Fleet<S> {
     fn restore(&mut self, tasks: u16) {
         let newest = self.coordinator.newest().cloned();
         self.tasks.clear();
+        self.stores.clear();
         for index in 0..tasks {
             let groups = KeyGroups::share(GROUPS, tasks, index);
-            let mut store = self.options.open(groups).unwrap().states();
-            let mut states = (self.open)(&mut store).unwrap();
+            let store = self.options.open(groups).unwrap();
+            let mut states = (self.open)(&mut store.states()).unwrap();
+            self.stores.push(store);
             if let Some(manifest) = &newest {
                 let policy = RestorePolicy::Fail;
                 load(manifest, OPERATOR, groups, &self.files, policy, &mut states).unwrap();
