@@ -19,7 +19,7 @@ impl fmt::Display for Bug {
 }
 
 /// Every bug that can be planted.
-pub const BUGS: [Bug; 25] = {
+pub const BUGS: [Bug; 26] = {
     const fn bug(number: u8, what: &'static str) -> Bug {
         Bug { number, what }
     }
@@ -48,6 +48,7 @@ pub const BUGS: [Bug; 25] = {
         bug(25, "files that an older checkpoint shares are removed"),
         bug(27, "the position of a source is one too near"),
         bug(28, "an alignment that was given up leaves inputs blocked"),
+        bug(34, "a publication of unknown outcome is taken for failed"),
         bug(63, "files are named again that were not read whole"),
     ]
 };

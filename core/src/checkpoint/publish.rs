@@ -118,7 +118,8 @@ impl Publish {
             Step::CreateDraft | Step::WriteDraft | Step::SyncDraft => {
                 Progress::Abort(Abort::Storage(request))
             }
-            Step::SyncData | Step::Publish if !unknown => Progress::Abort(Abort::Storage(request)),
+            Step::SyncData if !unknown => Progress::Abort(Abort::Storage(request)),
+            Step::Publish if !unknown || planted(34) => Progress::Abort(Abort::Storage(request)),
             // From the publication on, the manifest may be there and may stay.
             _ => Progress::Halt(Halt::Unknown(request)),
         }
