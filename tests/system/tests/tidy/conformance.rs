@@ -24,7 +24,7 @@ pub(crate) const FAULTS: Page = Page { path: "docs/faults.md", prefix: "F-", row
 pub(crate) const CONTRACT: Page = Page { path: "docs/contract.md", prefix: "C-", rows: 68 };
 
 /// Where the tests stand that the document names behind a word.
-const PLACES: [(&str, &str); 16] = [
+const PLACES: [(&str, &str); 20] = [
     ("bytes", "adapters/state/bytes/"),
     ("cli", "adapters/access/cli/"),
     ("core", "core/src/"),
@@ -34,12 +34,16 @@ const PLACES: [(&str, &str); 16] = [
     ("flash", "adapters/storage/flash/"),
     ("heap", "adapters/state/heap/"),
     ("memory", "adapters/storage/memory/"),
+    ("mmap", "adapters/state/mmap/"),
+    ("objects", "adapters/storage/objects/"),
     ("processor", "adapters/access/processor/"),
+    ("rocksdb", "adapters/state/rocksdb/"),
     ("sim", "sim/"),
     ("storage", "tests/conformance/src/storage.rs"),
     ("stores", "tests/conformance/tests/"),
     ("system", "tests/system/tests/"),
     ("threads", "adapters/engine/threads/"),
+    ("timely", "adapters/engine/timely/"),
     ("window", "core/src/window"),
 ];
 
