@@ -18,7 +18,8 @@ const SPECS: [&str; 4] = ["max:amount", "min:amount", "distinct:word", "count"];
 /// Runs a job over a file and over standard input, which is slow, kills it once it has a few
 /// checkpoints, runs it again, and returns its result.
 ///
-/// A barrier waits in standard input for its next row, while that of the file has long passed.
+/// A barrier waits in standard input, which is silent, for some 50 ms, while that of the file has
+/// long passed: five batches of the file come behind it.
 fn killed_and_resumed(file: &Rows, pipe: &Rows, guarantee: &str) -> Rows {
     let place = Place::new();
     place.write("file.csv", &file.to_csv());
@@ -29,7 +30,7 @@ fn killed_and_resumed(file: &Rows, pipe: &Rows, guarantee: &str) -> Rows {
     );
     let text = pipe.to_csv();
     let slow = text.clone();
-    let mut running = place.holdwater(&format!("{job} --rate 100000")).feed(|to| feed(to, slow));
+    let mut running = place.holdwater(&format!("{job} --rate 200000")).feed(|to| feed(to, slow));
     running.until(|| place.checkpoints("dir").len() >= 3);
     running.kill();
     assert!(!place.path("out.csv").exists());
@@ -43,7 +44,7 @@ fn feed(mut pipe: ChildStdin, text: String) {
         if pipe.write_all(line.as_bytes()).and_then(|()| pipe.flush()).is_err() {
             return;
         }
-        thread::sleep(Duration::from_millis(30));
+        thread::sleep(Duration::from_millis(100));
     }
 }
 
