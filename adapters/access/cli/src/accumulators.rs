@@ -219,13 +219,8 @@ impl Latest {
     }
 
     /// Returns the cell that is held.
-    pub fn cell(&self) -> Option<&str> {
-        self.0.as_ref().map(|held| &*held.cell)
-    }
-
-    /// Returns what it comes to.
     pub fn answer(&self) -> Answer<'_> {
-        self.cell().map_or(Answer::Nothing, |cell| Answer::Text(Cow::Borrowed(cell)))
+        self.0.as_ref().map_or(Answer::Nothing, |held| Answer::Text(Cow::Borrowed(&held.cell)))
     }
 }
 

@@ -42,7 +42,6 @@ enum Found {
     Row,
     /// The input ends inside a quoted cell.
     Unclosed,
-    End,
 }
 
 impl CsvRows {
@@ -52,13 +51,13 @@ impl CsvRows {
         line: &mut u64,
         selection: &Selection,
     ) -> Result<Self, ReadError> {
+        if !skip_empty_lines(stream, line)? {
+            return Err(data("is empty; it needs a header, a first line of column names"));
+        }
         let mut row = Row::new();
         let names = match row.read(stream, line)? {
             Found::Row => row.cells(),
             Found::Unclosed => None,
-            Found::End => {
-                return Err(data("is empty; it needs a header, a first line of column names"));
-            }
         };
         let names: Vec<&str> = names
             .ok_or_else(|| data("has a header that is not CSV in UTF-8; convert it to that"))?
@@ -101,7 +100,6 @@ impl CsvRows {
         let found = self.row.read(stream, line)?;
         record.begin(self.row.line, self.cells.len());
         Ok(match found {
-            Found::End => Step::End,
             Found::Unclosed => Step::Bad(BadRow("a quoted cell is never closed".to_owned())),
             Found::Row => match self.fill(record) {
                 Ok(()) => Step::Record,
@@ -141,11 +139,8 @@ impl Row {
         }
     }
 
-    /// Parses the next row. Empty lines are no rows; a row ends with LF, CR LF, CR or the input.
+    /// Parses the row that begins with the next byte; it ends with LF, CR LF, CR or the input.
     fn read(&mut self, stream: &mut Stream, line: &mut u64) -> Result<Found, ReadError> {
-        if !skip_empty_lines(stream, line)? {
-            return Ok(Found::End);
-        }
         self.line = *line;
         self.parser.set_line(*line);
         (self.text_len, self.ends_len) = (0, 0);
@@ -208,7 +203,7 @@ impl Row {
     }
 }
 
-/// Consumes line ends; returns false at the end of the input.
+/// Consumes line ends, since empty lines are no rows; returns false at the end of the input.
 fn skip_empty_lines(stream: &mut Stream, line: &mut u64) -> io::Result<bool> {
     loop {
         let unread = stream.unread();

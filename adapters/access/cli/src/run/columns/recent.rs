@@ -185,15 +185,8 @@ impl Held for Extreme {
     }
 }
 
-impl Held for Latest {
-    fn is_empty(&self) -> bool {
-        self.cell().is_none()
-    }
-
-    fn text_bytes(&self) -> usize {
-        self.cell().map_or(0, str::len)
-    }
-}
+/// Sessions have it, and they hold nothing beside their states.
+impl Held for Latest {}
 
 impl Held for Option<String> {
     fn is_empty(&self) -> bool {
