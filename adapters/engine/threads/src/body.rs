@@ -84,14 +84,15 @@ impl<O: Operator> Body<O> {
         self.operator.work(outputs).map_err(|error| failed(self.subtask, error))
     }
 
-    /// Freezes the states: the moment in which no record is processed.
+    /// Settles the operator and freezes its states: the moment in which no record is processed.
     pub fn freeze(
         &mut self,
         barrier: Barrier,
+        outputs: &mut Outputs<O::Output>,
     ) -> Result<Work<<O::States as States>::Error>, FreezeFailed> {
         let since = Instant::now();
-        let written = self.operator.write_back();
-        written.map_err(|error| FreezeFailed::Failed(failed(self.subtask, error)))?;
+        let settled = self.operator.settle(outputs);
+        settled.map_err(|error| FreezeFailed::Failed(failed(self.subtask, error)))?;
         if let Some(base) = barrier.base {
             // It is complete, and the notice that says so may still be under way.
             self.note(Notice::Completed(base));

@@ -36,14 +36,18 @@ pub trait Operator: 'static {
     /// there is more.
     ///
     /// It is called behind each batch, and again while there is more and nothing else is at hand.
-    /// A barrier may come between two pieces: what is left then has to be in the states.
+    /// A barrier may come between two pieces: what is left then has to be in the states, unless
+    /// [`settle`](Self::settle) does it.
     fn work(&mut self, outputs: &mut Outputs<Self::Output>) -> Result<bool, Self::Error> {
         let _ = outputs;
         Ok(false)
     }
 
-    /// Brings into its states what it keeps beside them. It is called before they are frozen.
-    fn write_back(&mut self) -> Result<(), Self::Error> {
+    /// Settles what a checkpoint must not cut through: brings into its states what it keeps beside
+    /// them, and gives the outputs that belong before the barrier. It is called before the states
+    /// are frozen; however long it takes, so much later is the checkpoint.
+    fn settle(&mut self, outputs: &mut Outputs<Self::Output>) -> Result<(), Self::Error> {
+        let _ = outputs;
         Ok(())
     }
 

@@ -112,7 +112,7 @@ impl<O: Operator, B: Storage + Clone + Send> SubtaskThread<O, B> {
             match self.inputs.next(!is_busy).map_err(EngineError::Barrier)? {
                 Input::Batch(source, batch) => body.process(source, batch, &mut outputs)?,
                 Input::Checkpoint(barrier, aligned) => {
-                    if let Some(work) = self.freeze(&mut body, barrier)? {
+                    if let Some(work) = self.freeze(&mut body, barrier, &mut outputs)? {
                         save(work.aligned(aligned));
                     }
                 }
@@ -141,8 +141,9 @@ impl<O: Operator, B: Storage + Clone + Send> SubtaskThread<O, B> {
         &self,
         body: &mut Body<O>,
         barrier: Barrier,
+        outputs: &mut Outputs<O::Output>,
     ) -> Result<Option<Work<<O::States as States>::Error>>, EngineError> {
-        let frozen = body.freeze(barrier);
+        let frozen = body.freeze(barrier, outputs);
         self.send(Message::Barrier(barrier));
         match frozen {
             Ok(work) => Ok(Some(work)),

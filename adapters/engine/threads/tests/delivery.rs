@@ -10,7 +10,9 @@ use holdwater::barrier::Guarantee;
 use holdwater_bytes::Bytes;
 use holdwater_memory::Memory;
 use holdwater_threads::{Ended, EngineError, Subtask, run};
-use world::{Broken, Count, Deed, Figure, Manner, Outside, Random, Row, Rows, Shared, Witness};
+use world::{
+    Broken, Count, Deed, Figure, Manner, Outside, Random, Row, Rows, Shared, Witness, Works,
+};
 use world::{counting, every, figures, job, rows, sorted};
 
 /// Runs a job whose right input is late until it fails, and again to its end. Returns the output.
@@ -128,24 +130,26 @@ fn results_of_a_checkpoint_that_was_never_complete_are_dropped_at_the_next_start
 
 #[test]
 fn results_are_visible_as_soon_as_their_checkpoint_is_complete() {
-    let (left, memory, outside) = (rows(1, 10_000), Memory::default(), Outside::default());
-    let shared = Shared::default();
-    let sources = vec![Rows::new(&left, Manner::Plain, &shared)];
-    let make = |subtask: Subtask| {
-        let mut count = Count::new(Bytes::in_memory(subtask.groups), &shared);
-        count.pass_on = true;
-        Ok::<_, Broken>(count)
-    };
-    let job = job(sources, make, &outside, Some(every(500, &memory)), 2);
-    let stop = job.options.stop.clone();
-    let after = Some((3, Deed::new(move || stop.stop())));
-    let mut witness = Witness { after, ..Witness::default() };
-    let summary = run(job, &mut witness).unwrap();
-    assert_eq!(summary.ended, Ended::Stopped);
-    // What follows the last checkpoint is not, and comes with the next run.
-    let position = summary.positions[0].clone().unwrap();
-    let position = u64::from_le_bytes(position.try_into().unwrap());
-    assert_eq!(outside.rows().len() as u64, position);
+    for works in [Works::Nothing, Works::UntilBarrier] {
+        let (left, memory, outside) = (rows(1, 10_000), Memory::default(), Outside::default());
+        let shared = Shared::default();
+        let sources = vec![Rows::new(&left, Manner::Plain, &shared)];
+        let make = |subtask: Subtask| {
+            let mut count = Count::new(Bytes::in_memory(subtask.groups), &shared);
+            (count.pass_on, count.works) = (true, works);
+            Ok::<_, Broken>(count)
+        };
+        let job = job(sources, make, &outside, Some(every(500, &memory)), 2);
+        let stop = job.options.stop.clone();
+        let after = Some((3, Deed::new(move || stop.stop())));
+        let mut witness = Witness { after, ..Witness::default() };
+        let summary = run(job, &mut witness).unwrap();
+        assert_eq!(summary.ended, Ended::Stopped);
+        // What follows the last checkpoint is not, and comes with the next run.
+        let position = summary.positions[0].clone().unwrap();
+        let position = u64::from_le_bytes(position.try_into().unwrap());
+        assert_eq!(outside.rows().len() as u64, position, "{works:?}");
+    }
 }
 
 #[test]

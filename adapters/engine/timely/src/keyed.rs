@@ -247,7 +247,9 @@ where
             }
             Mark::Barrier(barrier) => {
                 let task = TaskId { operator: KEYED, index: self.worker as u16 };
-                match (body.freeze(barrier), snapshots) {
+                let frozen = body.freeze(barrier, outputs);
+                out.extend(given.try_iter().map(Out::Result));
+                match (frozen, snapshots) {
                     (Ok(work), Some(snapshots)) => {
                         out.push(Out::Retain(barrier.id, slice));
                         // A writer that is gone has told why.

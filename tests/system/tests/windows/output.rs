@@ -1,6 +1,9 @@
 //! An output that grows.
 
 use std::fs;
+use std::io::Write;
+use std::thread;
+use std::time::Duration;
 
 use holdwater_system::place::Place;
 use holdwater_system::rows::{Rows, assert_same};
@@ -54,7 +57,7 @@ fn without_checkpoints_rows_come_at_the_end() {
     let (place, flights) = Place::with_flights();
     let mut running = place.holdwater(&format!("{JOB} --rate 15000")).start();
     running.until(|| place.path("out.csv").exists());
-    assert!(running.run_for(std::time::Duration::from_millis(300)));
+    assert!(running.run_for(Duration::from_millis(300)));
     assert_eq!(place.read("out.csv"), HEADER);
     running.wait().succeeded();
     assert_same(&place.rows("out.csv"), &wanted(&flights));
@@ -161,4 +164,32 @@ fn columns_keep_the_order_in_which_the_output_was_begun() {
     let specs = ["count", "max:delay"];
     let wanted = windows(&[&flights], &["origin"], &specs, "date", kind).rows;
     assert_same(&place.rows("out.csv"), &wanted);
+}
+
+#[test]
+fn an_output_is_ordered_as_a_whole_however_many_windows_end_at_once() {
+    let place = Place::new();
+    // More windows than a subtask closes between two batches.
+    let day = (0..6_000).map(|key| format!("{key},2001-01-01\n")).collect::<String>();
+    let rows = format!("key,date\n{day}0,2001-01-02\n");
+    let job = "run --key key --agg count --time date --window 1d --parallelism 2";
+    let wanted = place.holdwater(&format!("{job} --output wanted.csv --input -"));
+    wanted.finish_with(&rows).succeeded();
+    let often = "--input - --output out.csv --checkpoints dir --checkpoint-every 1rows";
+    let (listing, day) = (place.path("dir"), rows.len() - "0,2001-01-02\n".len());
+    let fed = place.holdwater(&format!("{job} {often}")).feed(move |mut pipe| {
+        // The row that ends them comes when no checkpoint is under way: a barrier follows at once.
+        pipe.write_all(&rows.as_bytes()[..day]).unwrap();
+        let entries = || fs::read_dir(&listing).map_or(0, Iterator::count);
+        let (mut before, mut calm) = (0, 0);
+        while calm < 5 {
+            thread::sleep(Duration::from_millis(100));
+            let now = entries();
+            calm = if now > 0 && now == before { calm + 1 } else { 0 };
+            before = now;
+        }
+        pipe.write_all(&rows.as_bytes()[day..]).unwrap();
+    });
+    fed.wait().succeeded();
+    assert!(place.read("out.csv") == place.read("wanted.csv"), "whole, whatever lay between");
 }

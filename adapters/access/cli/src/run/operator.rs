@@ -88,12 +88,12 @@ impl<B: Backend + 'static> Operator for Aggregate<B> {
         added.map_err(|error| error.of_input(&self.plan.inputs[source]))
     }
 
-    fn write_back(&mut self) -> Result<(), Failure> {
+    fn settle(&mut self, _: &mut Outputs<Self::Output>) -> Result<(), Failure> {
         self.states.write_back().map_err(|error| of_state(&error))
     }
 
     fn finish(&mut self, outputs: &mut Outputs<Self::Output>) -> Result<(), Failure> {
-        self.write_back()?;
+        self.settle(outputs)?;
         let mut rows = Vec::new();
         let shown = self.states.results(self.now, |key, answers| {
             rows.push(ResultRow { key, window: None, answers });
@@ -182,6 +182,12 @@ impl<B: Backend + 'static> Operator for WindowedAggregate<B> {
         Ok(())
     }
 
+    /// All windows that are due are shown before a barrier, so that those behind it end later.
+    fn settle(&mut self, outputs: &mut Outputs<Self::Output>) -> Result<(), Failure> {
+        while self.work(outputs)? {}
+        Ok(())
+    }
+
     fn work(&mut self, outputs: &mut Outputs<Self::Output>) -> Result<bool, Failure> {
         let watermark = self.clocks.closed();
         let has_more = self.close(watermark, outputs)?;
@@ -214,8 +220,8 @@ fn sweep<S: States>(states: &mut S, now: i64) -> Result<(), Failure> {
     swept.map_err(|error| of_state(&error))
 }
 
-/// How many results go to the sink at once, and how many windows are closed before a barrier may
-/// pass: some milliseconds.
+/// How many results go to the sink at once, and how many windows are closed before the next batch:
+/// some milliseconds.
 const RESULTS_MAX: usize = 1024;
 
 const SWEEP_STEPS: usize = 4;

@@ -231,6 +231,7 @@ pub struct Count<B: Backend + 'static> {
     shared: Shared,
     rows: u64,
     left: u64,
+    held: Vec<Figure>,
     pub pass_on: bool,
     pub fail_at: Option<u64>,
     /// How much work is left for between batches.
@@ -245,6 +246,8 @@ pub enum Works {
     Nothing,
     /// To tell of each row of the first input, one at a time.
     Rows,
+    /// To pass rows on, which wait for a barrier.
+    UntilBarrier,
     /// Something or other, until a checkpoint is complete.
     UntilComplete,
 }
@@ -254,8 +257,9 @@ impl<B: Backend + 'static> Count<B> {
         let groups = backend.groups();
         let figures = Figures::open(&mut backend).expect("the states open");
         let shared = shared.clone();
-        let (pass_on, fail_at, works, left) = (false, None, Works::Nothing, 0);
-        Self { figures, groups, shared, rows: 0, pass_on, fail_at, works, left }
+        let (pass_on, fail_at, works) = (false, None, Works::Nothing);
+        let (rows, left, held) = (0, 0, Vec::new());
+        Self { figures, groups, shared, rows, left, held, pass_on, fail_at, works }
     }
 }
 
@@ -292,8 +296,16 @@ where
             self.left += batch.len() as u64;
         }
         if self.pass_on {
-            outputs.emit(batch.iter().map(|(key, value)| (*key, 1, *value, 0)).collect());
+            self.held.extend(batch.iter().map(|(key, value)| (*key, 1, *value, 0)));
         }
+        if self.works != Works::UntilBarrier {
+            self.settle(outputs)?;
+        }
+        Ok(())
+    }
+
+    fn settle(&mut self, outputs: &mut Outputs<Vec<Figure>>) -> Result<(), Broken> {
+        outputs.emit(std::mem::take(&mut self.held));
         Ok(())
     }
 
@@ -303,7 +315,7 @@ where
         self.left -= done;
         let complete = self.shared.completed.load(Ordering::SeqCst) > 0;
         Ok(match self.works {
-            Works::Nothing => false,
+            Works::Nothing | Works::UntilBarrier => false,
             Works::Rows => self.left > 0,
             Works::UntilComplete => !complete,
         })
@@ -311,7 +323,7 @@ where
 
     fn finish(&mut self, outputs: &mut Outputs<Vec<Figure>>) -> Result<(), Broken> {
         if self.pass_on {
-            return Ok(());
+            return self.settle(outputs);
         }
         let mut figures = Vec::new();
         for group in self.groups.iter() {
