@@ -5,7 +5,7 @@ use holdwater::schema::{Kind, Schema, StoredSchema};
 use holdwater::window::Window;
 use holdwater_processor::StateReader;
 use holdwater_processor::datum::Datum;
-use holdwater_processor::row::{Held, Row};
+use holdwater_processor::row::{Held, Row, key_of_cells};
 
 use crate::accumulators::{Extreme, Latest, Mean, Placed, Sum};
 use crate::arguments::WINDOW_START;
@@ -61,22 +61,7 @@ impl Columns {
 
     /// Reads a key from its parts, each written as a cell.
     pub(crate) fn key_of(&self, schema: Schema<'_>, cells: &[String]) -> Result<Datum, Failure> {
-        if cells.len() != self.key.len() {
-            let text = format!("--key has {} fields; the key is {schema}", cells.len());
-            return Err(Failure::Usage(text));
-        }
-        let unfit = |name: &str, unfit| Failure::Usage(format!("--key: {name}: {unfit}"));
-        match schema.kind() {
-            Kind::Struct(members) => {
-                let fields = members.zip(cells).map(|(member, cell)| {
-                    let held = Datum::from_cell(member.schema, cell);
-                    let held = held.map_err(|error| unfit(member.name, error))?;
-                    Ok((Datum::Text(member.name.to_owned()), held))
-                });
-                fields.collect::<Result<_, _>>().map(Datum::Pairs)
-            }
-            _ => Datum::from_cell(schema, &cells[0]).map_err(|error| unfit("key", error)),
-        }
+        key_of_cells(schema, cells).map_err(|unfit| Failure::Usage(format!("--key: {unfit}")))
     }
 
     /// Returns the window of a row as it is shown.

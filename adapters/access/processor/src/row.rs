@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use holdwater::codec::{Reader, decode};
 use holdwater::error::{Fault, Malformed};
-use holdwater::schema::Leaf;
+use holdwater::schema::{Kind as Sort, Leaf, Schema};
 use holdwater::state::Kind;
 
 use crate::datum::{Datum, Unfit};
@@ -152,6 +152,29 @@ pub(crate) fn key_of(types: &Types, bytes: &[u8]) -> Result<(Datum, Option<Datum
         }
         key => (key, None),
     })
+}
+
+/// Reads a key of `schema` from its parts, each written as a cell: of a struct its fields.
+pub fn key_of_cells(schema: Schema<'_>, cells: &[String]) -> Result<Datum, Unfit> {
+    let count = match schema.kind() {
+        Sort::Struct(members) => members.count(),
+        _ => 1,
+    };
+    match (schema.kind(), cells) {
+        (Sort::Struct(members), cells) if cells.len() == count => {
+            let fields = members.zip(cells).map(|(member, cell)| {
+                let held = Datum::from_cell(member.schema, cell);
+                let held = held.map_err(|unfit| unfit.inside(member.name))?;
+                Ok((Datum::Text(member.name.to_owned()), held))
+            });
+            fields.collect::<Result<_, _>>().map(Datum::Pairs)
+        }
+        (Sort::Struct(_), _) | (_, [] | [_, _, ..]) => {
+            let found = format!("{} fields", cells.len());
+            Err(Unfit { path: String::new(), said: format!("expected {schema}, found {found}") })
+        }
+        (_, [cell]) => Datum::from_cell(schema, cell),
+    }
 }
 
 /// Writes key and window as a row has them.

@@ -184,6 +184,29 @@ impl<'c> StateReader<'c> {
         Ok(in_order(found))
     }
 
+    /// Returns the group that a key belongs to by its schema.
+    pub fn group_of(&self, key: &Datum) -> Result<u16, Failure> {
+        let group = group_of(self.key_schema(), key, self.checkpoint.manifest.key_groups);
+        group.map_err(|unfit| Failure::Usage(format!("the key: {unfit}")))
+    }
+
+    /// Picks the rows of a key out of those of a group, one for each of its windows in their order.
+    pub fn pick(&self, rows: &EncodedRows, key: &Datum) -> Result<Vec<Row>, Failure> {
+        let bytes = write_key(&self.types, key, None);
+        let bytes = bytes.map_err(|unfit| Failure::Usage(format!("the key: {unfit}")))?;
+        self.found(rows, &bytes).map(in_order)
+    }
+
+    /// Reads a row as it is encoded.
+    pub fn row(&self, key: &[u8], row: &EncodedRow) -> Result<Row, Failure> {
+        Row::read(&self.types, key, row).map_err(|_| self.undecodable())
+    }
+
+    /// Reads the key of a row as it is encoded, and its window.
+    pub fn row_key(&self, key: &[u8]) -> Result<(Datum, Option<Datum>), Failure> {
+        key_of(&self.types, key).map_err(|_| self.undecodable())
+    }
+
     /// Picks the rows of the key that is encoded so, in all windows.
     fn found(&self, rows: &EncodedRows, key: &[u8]) -> Result<Vec<Row>, Failure> {
         // No encoding begins with another.
@@ -203,7 +226,7 @@ impl<'c> StateReader<'c> {
     }
 
     /// Returns whether a key belongs to the group that it was found in, by its schema alone.
-    pub(crate) fn is_routed(&self, key: &Datum, group: u16) -> bool {
+    pub fn is_routed(&self, key: &Datum, group: u16) -> bool {
         group_of(self.key_schema(), key, self.checkpoint.manifest.key_groups) == Ok(group)
     }
 
