@@ -25,7 +25,8 @@ pub fn edit(edit: &Edit, out: &mut impl Write) -> Result<(), Failure> {
 
 fn edits<'c>(edit: &Edit, checkpoint: &'c Checkpoint) -> Result<Edits<'c>, Failure> {
     let state = checkpoint.state(&edit.state)?;
-    let (columns, mut edits) = (Columns::of(&state), Edits::new(state.clone())?);
+    let (columns, edits) = (Columns::of(&state), Edits::new(state.clone())?);
+    let mut edits = within(edits, edit.memory_limit);
     let window = edit.window.as_deref();
     for key in &edit.delete {
         let key = columns.key_of(state.key_schema(), key)?;
@@ -51,6 +52,14 @@ fn edits<'c>(edit: &Edit, checkpoint: &'c Checkpoint) -> Result<Edits<'c>, Failu
         put_lines(&mut edits, path)?;
     }
     Ok(edits)
+}
+
+/// Sets how much memory rows may take.
+pub(crate) fn within(edits: Edits<'_>, limit: Option<u64>) -> Edits<'_> {
+    match limit {
+        Some(limit) => edits.within(usize::try_from(limit).unwrap_or(usize::MAX)),
+        None => edits,
+    }
 }
 
 /// Puts the rows of a file of JSON lines.

@@ -10,7 +10,7 @@ use holdwater_processor::edit::Edits;
 use holdwater_processor::row::Row;
 
 use crate::arguments::{Format, Import};
-use crate::edit::{at_line, names_of, put_lines};
+use crate::edit::{at_line, names_of, put_lines, within};
 use crate::failure::{Failure, quoted};
 use crate::savepoint::{open, told};
 use crate::shown::Columns;
@@ -19,7 +19,8 @@ use crate::shown::Columns;
 /// is yet.
 pub fn import(import: &Import, out: &mut impl Write) -> Result<(), Failure> {
     let checkpoint = open(&import.like)?;
-    let mut edits = Edits::replacing(checkpoint.state(&import.state)?)?;
+    let edits = Edits::replacing(checkpoint.state(&import.state)?)?;
+    let mut edits = within(edits, import.memory_limit);
     let format = import.format.unwrap_or_else(|| Format::of(&import.rows));
     match format {
         Format::Csv => put_records(&mut edits, &import.rows)?,

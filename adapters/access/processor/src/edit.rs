@@ -1,11 +1,13 @@
 //! Rows put and removed, on their way into a savepoint.
 
-use std::collections::BTreeMap;
+mod changed;
+
 use std::path::Path;
 
+use self::changed::Changed;
 use crate::checkpoint::Checkpoint;
 use crate::datum::{Datum, Unfit};
-use crate::encoded::{EncodedRow, EncodedRows};
+use crate::encoded::EncodedRows;
 use crate::failure::Failure;
 use crate::routing::group_of;
 use crate::row::{Row, write_key};
@@ -14,13 +16,13 @@ use crate::state::StateReader;
 
 /// What is to become of the rows of one state.
 ///
-/// Rows that are put are held in memory, encoded. Each is checked against the schemas that the
+/// Rows that are put are held as they are encoded, in memory and, beyond a limit, in a file without
+/// a name in the system's directory for those. Each is checked against the schemas that the
 /// checkpoint has of the state when it is put.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Edits<'c> {
     state: StateReader<'c>,
-    /// By group: rows to put by their encoded key, and keys to remove.
-    groups: BTreeMap<u16, BTreeMap<Vec<u8>, Option<EncodedRow>>>,
+    changed: Changed,
     /// Whether rows that are not put go.
     replaces: bool,
     /// Whether keys lie where their schema says.
@@ -36,13 +38,21 @@ impl<'c> Edits<'c> {
                 state.name()
             )));
         }
-        let (groups, is_routed) = (BTreeMap::new(), state.has_routed_rows()?);
-        Ok(Self { state, groups, replaces: false, is_routed })
+        let (changed, is_routed) = (Changed::new(HELD_BYTES), state.has_routed_rows()?);
+        Ok(Self { state, changed, replaces: false, is_routed })
     }
 
     /// Begins with no rows: what is put replaces all there are.
     pub fn replacing(state: StateReader<'c>) -> Result<Self, Failure> {
         Ok(Self { replaces: true, ..Self::new(state)? })
+    }
+
+    /// Holds at most about so many bytes of rows in memory at a time, and one key group; without a
+    /// word it is 256 MiB.
+    #[must_use]
+    pub const fn within(mut self, bytes: usize) -> Self {
+        self.changed.set_limit(bytes);
+        self
     }
 
     /// Returns the state.
@@ -63,10 +73,8 @@ impl<'c> Edits<'c> {
             )));
         }
         let group = self.group_of(&row.key)?;
-        let rows = self.groups.entry(group).or_default();
         // What holds nothing is no row.
-        rows.insert(key, Some(held).filter(|held| !held.is_empty()));
-        Ok(())
+        self.changed.insert(group, key, Some(held).filter(|held| !held.is_empty()))
     }
 
     /// Removes what a key holds: in `window`, or in all it has. It is an error if there is nothing.
@@ -82,7 +90,7 @@ impl<'c> Edits<'c> {
         for row in rows {
             let key = write_key(self.state.types(), &row.key, row.window.as_ref());
             let key = key.map_err(|unfit| self.refused(&unfit))?;
-            self.groups.entry(group).or_default().insert(key, None);
+            self.changed.insert(group, key, None)?;
         }
         Ok(())
     }
@@ -124,7 +132,7 @@ impl<'c> Content<'c> for Edited<'_, 'c> {
         self.is_edited = (state.operator(), state.name()) == (own.operator(), own.name());
         let mut groups = self.copy.begin(state)?;
         if self.is_edited {
-            groups.extend(self.edits.groups.keys());
+            groups.extend(self.edits.changed.groups());
             groups.sort_unstable();
             groups.dedup();
         }
@@ -139,12 +147,15 @@ impl<'c> Content<'c> for Edited<'_, 'c> {
             true => EncodedRows::new(),
             false => self.copy.rows(group)?,
         };
-        for (key, row) in self.edits.groups.get(&group).into_iter().flatten() {
+        for (key, row) in self.edits.changed.of(group)? {
             match row {
-                Some(row) => _ = rows.insert(key.clone(), row.clone()),
-                None => _ = rows.remove(key),
+                Some(row) => _ = rows.insert(key, row),
+                None => _ = rows.remove(&key),
             }
         }
         Ok(rows)
     }
 }
+
+/// What is held in memory where nobody says how much.
+const HELD_BYTES: usize = 256 << 20;

@@ -16,6 +16,7 @@ use holdwater::state::{
 };
 use holdwater::storage::ObjectId;
 use holdwater::ttl::stamped_schema;
+use serde::{Deserialize, Serialize};
 
 use crate::directory::Object;
 use crate::failure::{Failure, quoted};
@@ -26,7 +27,7 @@ use crate::verify::{Damage, in_part, part_in_words};
 pub type EncodedRows = BTreeMap<Vec<u8>, EncodedRow>;
 
 /// What a state holds of one key; every piece is encoded.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub enum EncodedRow {
     /// Of a map by its fields; of timers by their times, with nothing.
     Fields(BTreeMap<Vec<u8>, Vec<u8>>),

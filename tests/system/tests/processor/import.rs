@@ -1,5 +1,7 @@
 //! `holdwater import`, and jobs that start from what it made.
 
+use std::fs;
+
 use holdwater_system::expected::expected;
 use holdwater_system::place::Place;
 use holdwater_system::rows::assert_same;
@@ -52,6 +54,38 @@ fn what_is_dumped_and_imported_is_what_it_was_and_a_job_goes_on_from_it() {
     place.write("flights.csv", &rows.to_csv());
     let from = "imported-dir-min:delay-1";
     place.holdwater(&format!("{job} --checkpoints new --from {from} --parallelism 3")).succeed();
+    assert_same(&place.rows("out.csv"), &expected(&[&rows], &["origin", "destination"], &specs));
+}
+
+#[test]
+fn rows_that_are_more_than_the_memory_for_them_are_imported_as_others_are() {
+    let (place, rows) = Place::with_flights();
+    let job = "run --input flights.csv --key origin,destination --agg count collect:date \
+               --output out.csv --checkpoints";
+    place.holdwater(&format!("{job} dir")).succeed();
+    for state in ["count", "collect:date"] {
+        let dump = format!("dump dir --state {state} --stored");
+        let stored = place.holdwater(&dump).succeed().stdout;
+        // Rows come twice, and the later one holds.
+        place.write("rows.jsonl", &format!("{}{stored}", stored.replace("1", "2")));
+        for (command, out) in [
+            ("import rows.jsonl imported --like dir --memory-limit 3KiB", "imported"),
+            ("edit dir edited --from rows.jsonl --memory-limit 3KiB", "edited"),
+        ] {
+            let _ = fs::remove_dir_all(place.path(out));
+            place.holdwater(&format!("{command} --state {state}")).succeed();
+            let diff = place.holdwater(&format!("diff dir {out} --rows")).succeed().stdout;
+            assert_eq!(diff, "");
+            place.holdwater(&format!("verify {out} --deep")).succeed();
+        }
+    }
+    let import = "import rows.jsonl other --like dir --state collect:date --memory-limit 3KiB";
+    let nowhere = place.path("nowhere");
+    let nowhere = nowhere.to_str().unwrap();
+    place.holdwater(import).with("TMPDIR", nowhere).refuse(1, &["TMPDIR", nowhere]);
+    assert!(!place.path("other").exists());
+    place.holdwater(&format!("{job} new --from imported --parallelism 3")).succeed();
+    let specs = ["count", "collect:date"];
     assert_same(&place.rows("out.csv"), &expected(&[&rows], &["origin", "destination"], &specs));
 }
 

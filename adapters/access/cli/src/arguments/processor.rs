@@ -7,6 +7,7 @@ use holdwater_processor::reshape::Renaming;
 
 use super::{Format, KeyFields, MAX_KEY_GROUPS, parse_key};
 use crate::edit::parse_set;
+use crate::size::parse_size;
 
 /// What to compare.
 #[derive(Args, Clone, Debug)]
@@ -55,6 +56,10 @@ pub struct Edit {
     /// START/END
     #[arg(long, value_name = "START[/END]")]
     pub window: Option<String>,
+    /// How much memory rows may take that wait for their key group; more than that waits in a file
+    /// in the directory TMPDIR [default: 256MiB]
+    #[arg(long, value_parser = parse_size, value_name = "SIZE")]
+    pub memory_limit: Option<u64>,
 }
 
 /// What to import.
@@ -75,6 +80,10 @@ pub struct Import {
     /// The format of the rows [default: jsonl for .jsonl and .ndjson, else csv]
     #[arg(long, value_enum)]
     pub format: Option<Format>,
+    /// How much memory rows may take that wait for their key group; more than that waits in a file
+    /// in the directory TMPDIR [default: 256MiB]
+    #[arg(long, value_parser = parse_size, value_name = "SIZE")]
+    pub memory_limit: Option<u64>,
 }
 
 /// What to spread over other key groups.
