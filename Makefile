@@ -6,7 +6,7 @@ SECONDS ?= 60
 TARGETS ?= evolving manifest snapshot walker
 KILLS ?= 1000
 
-.PHONY: help test quick tools objects rocksdb libclang format lint core tests docs sim smoke planted \
+.PHONY: help test quick tools objects serve rocksdb libclang format lint core tests docs sim smoke planted \
 	planted-table crash-points bare-metal wasm kill bench fuzz golden corpus
 .NOTPARALLEL:
 
@@ -15,7 +15,7 @@ help: ## List the targets
 
 # In the order in which failing is cheapest: what is missing for RocksDB is told at once, and that it
 # is compiled, for minutes and once, comes last.
-test: tools libclang format core lint docs tests objects smoke planted wasm bare-metal rocksdb ## Run everything that a change must pass
+test: tools libclang format core lint docs tests objects serve smoke planted wasm bare-metal rocksdb ## Run everything that a change must pass
 
 quick: tools format lint tests ## Run what is worth running before every commit
 
@@ -42,6 +42,15 @@ objects: ## Check and test checkpoints in object stores, on an S3 server on loop
 		-- -D warnings
 	$(CARGO) test -p holdwater-objects --features cloud
 	$(CARGO) test -p holdwater-system --features objects --test objects
+
+# A server, which nobody compiles who does not use it; a browser looks at its page.
+serve: ## Check and test the server, and its page in a browser
+	tests/bare-metal/install curl:curl chromium:chromium
+	$(CARGO) clippy -p holdwater-serve -p holdwater-cli -p holdwater-system --all-targets \
+		--features holdwater-serve/http,holdwater-cli/serve,holdwater-system/serve -- -D warnings
+	$(CARGO) test -p holdwater-serve --features http
+	$(CARGO) test -p holdwater-system --features serve --test serve
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc -p holdwater-serve --features http --no-deps --lib
 
 tools:
 	@for tool in fmt clippy; do $(CARGO) $$tool --version >/dev/null 2>&1 || { \

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`program`] | the program, built once |
 //! | [`place`] | a directory of its own for each test, with files, jobs and checkpoints in it |
+//! | [`page`] | pages of the documentation, whose commands are run |
 //! | [`mount`] | what it takes to mount a file system for one test |
 //! | [`process`] | a run of the program: started, fed, signalled, killed, waited for |
 //! | [`rows`] | rows of text under named columns, read and written as CSV and JSON lines |
@@ -21,6 +22,7 @@ pub mod expected;
 pub mod expiring;
 pub mod generate;
 pub mod mount;
+pub mod page;
 pub mod place;
 pub mod process;
 pub mod program;

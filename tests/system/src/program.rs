@@ -38,7 +38,11 @@ fn build() -> PathBuf {
         "debug" => "dev",
         name => name,
     };
-    let features = [("objects", cfg!(feature = "objects")), ("rocksdb", cfg!(feature = "rocksdb"))];
+    let features = [
+        ("objects", cfg!(feature = "objects")),
+        ("rocksdb", cfg!(feature = "rocksdb")),
+        ("serve", cfg!(feature = "serve")),
+    ];
     let features = features.into_iter().filter(|(_, built)| *built).map(|(feature, _)| feature);
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let built = Command::new(cargo)

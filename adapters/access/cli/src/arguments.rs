@@ -2,11 +2,13 @@
 
 mod engine;
 mod processor;
+mod serve;
 mod tools;
 mod windows;
 
 pub use engine::{Engine, Workers};
 pub use processor::{Diff, Edit, Import, Rename, Reshard};
+pub use serve::Serve;
 pub use tools::{Completions, Dump, Gc, Get, Inspect, KnownShell, List, Remove, Savepoint, Verify};
 pub use windows::Windows;
 
@@ -53,6 +55,8 @@ pub enum Command {
     Dump(Dump),
     /// Print what a state of a checkpoint holds of one key
     Get(Get),
+    /// Answer over HTTP what the newest checkpoint holds, while a job goes on or without one
+    Serve(Serve),
     /// Show what changed from one checkpoint to another
     Diff(Diff),
     /// Copy a checkpoint to a directory of its own that needs no other

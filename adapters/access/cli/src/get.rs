@@ -88,14 +88,5 @@ fn field(state: &StateReader<'_>, held: Held, key: &str) -> Result<Option<Held>,
     };
     let key = Datum::from_cell(schema, key)
         .map_err(|unfit| Failure::Usage(format!("--map-key: {unfit}")))?;
-    Ok(match held {
-        Held::Fields(fields) => {
-            let mut own = fields.into_iter().filter(|(name, _)| *name == key);
-            own.next().map(|(_, piece)| Held::Value(piece))
-        }
-        Held::Members(members) => {
-            members.into_iter().find(|member| member.value == key).map(Held::Value)
-        }
-        held => Some(held),
-    })
+    Ok(held.under(&key))
 }

@@ -18,6 +18,7 @@
 //! | [`mod@inspect`] | what a checkpoint consists of |
 //! | [`mod@dump`] | the rows of a state of a checkpoint |
 //! | [`mod@get`] | the rows of one key |
+//! | [`mod@serve`] | the server that answers over HTTP |
 //! | [`mod@diff`] | what changed from one checkpoint to another |
 //! | [`mod@edit`], [`mod@import`], [`reshape`] | checkpoints changed, as savepoints |
 //! | [`completions`] | what a shell completes |
@@ -51,10 +52,12 @@ pub mod reshape;
 pub mod run;
 pub mod savepoint;
 pub mod selection;
+pub mod serve;
 mod shown;
 mod signature;
 pub mod size;
 pub mod spec;
+mod stop;
 mod table;
 mod terminal;
 pub mod timestamp;

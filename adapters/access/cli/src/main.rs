@@ -9,7 +9,8 @@ use std::sync::Arc;
 use holdwater_cli::arguments::{Arguments, Command, Refusal};
 use holdwater_cli::failure::Failure;
 use holdwater_cli::{
-    completions, diff, dump, edit, gc, get, import, inspect, list, reshape, run, savepoint, verify,
+    completions, diff, dump, edit, gc, get, import, inspect, list, reshape, run, savepoint, serve,
+    verify,
 };
 
 fn main() -> ExitCode {
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
             reshape::rename(&arguments, &mut io::stdout().lock()).map(|()| 0)
         }
         Ok(Command::Get(arguments)) => get::get(&arguments, &mut io::stdout().lock()).map(|()| 0),
+        Ok(Command::Serve(arguments)) => serve::serve(&arguments),
         Ok(Command::Savepoint(arguments)) => {
             savepoint::savepoint(&arguments, &mut io::stdout().lock()).map(|()| 0)
         }

@@ -12,7 +12,6 @@ mod report;
 mod sink;
 mod source;
 mod states;
-mod stop;
 mod windowed;
 
 use std::num::NonZero;
@@ -32,7 +31,7 @@ use self::plan::Plan;
 use self::report::Report;
 use self::sink::Results;
 use self::source::RowSource;
-use self::stop::Signals;
+
 use crate::accumulators::Answer;
 use crate::arguments::{Guarantee, Run, check_parallelism};
 use crate::checkpoint;
@@ -42,6 +41,7 @@ use crate::input::Input;
 use crate::output::{Audience, Output};
 use crate::place::{Place, is_url};
 use crate::signature::decode_position;
+use crate::stop::Signals;
 
 /// Runs a job to its end and writes its results.
 ///

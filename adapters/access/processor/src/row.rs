@@ -102,6 +102,20 @@ impl Held {
         })
     }
 
+    /// Takes out of a map what it holds under `key`; of a set the member.
+    pub fn under(self, key: &Datum) -> Option<Self> {
+        match self {
+            Self::Fields(fields) => {
+                let mut own = fields.into_iter().filter(|(name, _)| name == key);
+                own.next().map(|(_, piece)| Self::Value(piece))
+            }
+            Self::Members(members) => {
+                members.into_iter().find(|member| member.value == *key).map(Self::Value)
+            }
+            held => Some(held),
+        }
+    }
+
     /// Puts together what is held as one value: of a list its items, of a map its pairs, of a set
     /// its members. Stamps are left out.
     pub fn datum(self) -> Datum {

@@ -1,10 +1,12 @@
-//! Checkpoints read by many at once: single keys, scans and sizes, within a program.
+//! Checkpoints read by many at once: single keys, scans and sizes, within a program or over HTTP
+//! (docs/serve.md).
 //!
 //! | module | what it holds |
 //! |---|---|
 //! | [`checkpoints`] | the checkpoints of a place: the newest, others by name |
 //! | [`view`] | one checkpoint: keys and sizes |
 //! | [`scan`] | rows of a state one after the other, in pages |
+//! | `http` | the server, in builds with the feature `http` |
 //! | [`words`] | how a program shows its states |
 //!
 //! Everything goes through the verified reader of [`holdwater_processor`]. What was read of a key
@@ -16,10 +18,14 @@
 
 mod cache;
 pub mod checkpoints;
+#[cfg(feature = "http")]
+pub mod http;
 pub mod scan;
 pub mod view;
 pub mod words;
 
 pub use cache::Usage;
 pub use checkpoints::Checkpoints;
+#[cfg(feature = "http")]
+pub use http::{Server, Token};
 pub use view::View;

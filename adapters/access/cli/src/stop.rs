@@ -11,7 +11,7 @@ use crate::failure::Failure;
 
 /// The signals that were caught.
 #[derive(Clone, Debug)]
-pub(super) struct Signals {
+pub(crate) struct Signals {
     any: Arc<AtomicBool>,
     interrupt: Arc<AtomicBool>,
     savepoint: Arc<AtomicBool>,
@@ -20,7 +20,7 @@ pub(super) struct Signals {
 impl Signals {
     /// Catches SIGINT and SIGTERM from now on; the second one of them ends the process at once.
     /// SIGUSR1 asks for a savepoint, any number of times.
-    pub(super) fn catch() -> Result<Self, Failure> {
+    pub(crate) fn catch() -> Result<Self, Failure> {
         let [any, interrupt, savepoint] = <[Arc<AtomicBool>; 3]>::default();
         let signals = Self { any, interrupt, savepoint };
         let caught = || {
@@ -37,17 +37,17 @@ impl Signals {
     }
 
     /// Returns the switch that a caught signal turns.
-    pub(super) fn stop(&self) -> Stop {
+    pub(crate) fn stop(&self) -> Stop {
         Stop::from(self.any.clone())
     }
 
     /// Returns the switch that asks for savepoints.
-    pub(super) fn savepoints(&self) -> Savepoints {
+    pub(crate) fn savepoints(&self) -> Savepoints {
         Savepoints::from(self.savepoint.clone())
     }
 
     /// Returns the exit code of a process that ends for the signal that was caught.
-    pub(super) fn exit_code(&self) -> u8 {
+    pub(crate) fn exit_code(&self) -> u8 {
         let signal = if self.interrupt.load(Ordering::Relaxed) { SIGINT } else { SIGTERM };
         128 + signal as u8
     }

@@ -1,0 +1,34 @@
+//! What is answered over HTTP, where, and to whom.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+/// What to serve.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = SERVE_EXAMPLES)]
+pub struct Serve {
+    /// A directory or URL for the newest checkpoint there at any time, DIR@ID as list prints it, or
+    /// a manifest
+    pub checkpoint: String,
+    /// Where to listen; port 0 is any that is free
+    #[arg(long, default_value = "127.0.0.1:7411", value_name = "ADDR")]
+    pub listen: String,
+    /// A file with the token that everybody has to show; needed unless ADDR is loopback
+    #[arg(long, value_name = "PATH")]
+    pub token_file: Option<PathBuf>,
+    /// How much of what was read is kept in memory
+    #[arg(long, value_parser = crate::size::parse_size, default_value = "256MiB", value_name = "SIZE")]
+    pub cache: u64,
+}
+
+const SERVE_EXAMPLES: &str = "\
+Examples:
+  Who is on this machine may ask, and see a page at http://127.0.0.1:7411:
+    holdwater serve checkpoints
+    curl 'http://127.0.0.1:7411/v1/key?state=count&key=ATL'
+
+  Others too, who show a token:
+    holdwater serve checkpoints --listen 0.0.0.0:7411 --token-file token
+
+docs/serve.md says what can be asked for. Needs a build with --features serve.";

@@ -1,0 +1,353 @@
+//! What is answered to which request.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::header::{CONTENT_SECURITY_POLICY, HeaderValue};
+use axum::http::{StatusCode, Uri};
+use axum::middleware::from_fn_with_state;
+use axum::response::Response;
+use axum::routing::get;
+use holdwater::manifest::CheckpointId;
+use holdwater_processor::StateReader;
+use holdwater_processor::datum::Datum;
+use holdwater_processor::failure::Failure;
+use holdwater_processor::row::{Row, key_of_cells};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use super::access::{Token, admit};
+use super::answer::{begin, json, named, of_state, quote, seen, state, text, write_row};
+use super::figures;
+use super::parameters::Parameters;
+use super::refusal::Refusal;
+use crate::checkpoints::{Checkpoints, NONE_YET};
+use crate::scan::{Position, Room, Wanted};
+use crate::view::{Size, View};
+
+type Answer = Result<Response, Refusal>;
+
+/// What requests are answered from.
+#[derive(Clone, Debug)]
+struct Source {
+    checkpoints: Arc<Checkpoints>,
+    reads: Arc<Semaphore>,
+}
+
+pub(super) fn router(checkpoints: Arc<Checkpoints>, token: Option<Token>) -> Router {
+    let source = Source { checkpoints, reads: Arc::new(Semaphore::new(READS_MAX)) };
+    let no_path =
+        || async { Refusal::not_found("there is no such path; docs/serve.md lists them") };
+    let no_method =
+        || async { Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "ask with the method GET") };
+    Router::new()
+        .route("/", get(page))
+        .route("/health", get(health))
+        .route("/metrics", get(metrics))
+        .route("/v1/checkpoints", get(checkpoints_seen))
+        .route("/v1/groups", get(groups))
+        .route("/v1/key", get(key))
+        .route("/v1/rows", get(rows))
+        .route("/v1/states", get(states))
+        .fallback(no_path)
+        .method_not_allowed_fallback(no_method)
+        .layer(from_fn_with_state(Arc::new(token), admit))
+        .with_state(source)
+}
+
+impl Source {
+    /// Reads on a thread that may wait for files, once there is one.
+    async fn read(
+        self,
+        read: impl FnOnce(&Checkpoints) -> Result<String, Refusal> + Send + 'static,
+    ) -> Answer {
+        let busy = || Refusal::busy("too many requests read at once; try again");
+        let Self { checkpoints, reads } = self;
+        let permit = timeout(WAIT, reads.acquire_owned()).await;
+        let permit = permit.ok().and_then(Result::ok).ok_or_else(busy)?;
+        let reading = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            read(&checkpoints)
+        });
+        match timeout(READ_TIME, reading).await {
+            Ok(Ok(body)) => body.map(json),
+            Ok(Err(_)) => {
+                let why = "the request could not be answered; holdwater verify looks for damage";
+                Err(Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, why))
+            }
+            Err(_) => Err(Refusal::busy("reading takes longer than it may; try again")),
+        }
+    }
+}
+
+/// Reads from a checkpoint; what `read` refuses has nothing to do with the checkpoint's files.
+fn from(
+    checkpoints: &Checkpoints,
+    id: Option<CheckpointId>,
+    read: impl FnMut(&View) -> Result<Result<String, Refusal>, Failure>,
+) -> Result<String, Refusal> {
+    match checkpoints.read(id, read) {
+        Ok(answer) => answer,
+        Err(failure) => Err(Refusal::of(&failure, id.is_some())),
+    }
+}
+
+/// Opens a state in a reader, or returns from it with why there is none.
+macro_rules! open {
+    ($view:expr, $name:expr) => {
+        match $view.checkpoint().state($name) {
+            Err(Failure::Data(text)) => return Ok(Err(Refusal::not_found(text))),
+            opened => opened?,
+        }
+    };
+}
+
+async fn page() -> Response {
+    let mut page = text(PAGE.to_owned(), "text/html; charset=utf-8");
+    let policy = "default-src 'none'; connect-src 'self'; script-src 'unsafe-inline'; \
+                  style-src 'unsafe-inline'; frame-ancestors 'none'";
+    page.headers_mut().insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+    page
+}
+
+async fn health(State(source): State<Source>) -> Answer {
+    let view = source.checkpoints.newest().ok_or_else(|| Refusal::busy(NONE_YET))?;
+    let mut body = begin(&view);
+    if let Some(trouble) = source.checkpoints.trouble() {
+        body.push_str(&format!(",\"trouble\":{}", quote(&trouble)));
+    }
+    body.push('}');
+    Ok(json(body))
+}
+
+async fn metrics(State(source): State<Source>) -> Answer {
+    let kind = "text/plain; version=0.0.4; charset=utf-8";
+    Ok(text(figures::text(&source.checkpoints), kind))
+}
+
+async fn checkpoints_seen(State(source): State<Source>, uri: Uri) -> Answer {
+    Parameters::read(&uri, &[])?;
+    let view = source.checkpoints.newest().ok_or_else(|| Refusal::busy(NONE_YET))?;
+    let all: Vec<_> = source.checkpoints.seen().iter().map(seen).collect();
+    let of = named(view.manifest());
+    Ok(json(serde_json::json!({ "checkpoint": of, "checkpoints": all }).to_string()))
+}
+
+async fn states(State(source): State<Source>, uri: Uri) -> Answer {
+    let id = Parameters::read(&uri, &["checkpoint"])?.checkpoint()?;
+    let answer = |view: &View| {
+        let all: Vec<_> =
+            view.checkpoint().states().map(|(operator, entry)| state(operator, entry)).collect();
+        let (of, groups) = (named(view.manifest()), view.manifest().key_groups);
+        let answer = serde_json::json!({ "checkpoint": of, "key_groups": groups, "states": all });
+        Ok(Ok(answer.to_string()))
+    };
+    source.read(move |checkpoints| from(checkpoints, id, answer)).await
+}
+
+async fn groups(State(source): State<Source>, uri: Uri) -> Answer {
+    let given = Parameters::read(&uri, &["state", "count", "page", "checkpoint"])?;
+    let name = given.needed("state")?.to_owned();
+    let is_counted = given.parsed("count", "true or false")?.unwrap_or(false);
+    let (id, page) = (given.checkpoint()?, page_of(&given)?);
+    let answer = move |view: &View| {
+        let state = open!(view, &name);
+        let begin_at = page.as_ref().map_or(0, |page| page.group);
+        let until = Instant::now() + PAGE_TIME;
+        let (mut all, mut next) = (Vec::new(), None);
+        for group in state.groups().skip_while(|group| *group < begin_at) {
+            if is_counted && !all.is_empty() && Instant::now() >= until {
+                next = Some(Position { checkpoint: view.id(), group, behind: None });
+                break;
+            }
+            let Size { rows, bytes, has_deltas } = Size::of_group(state.entry(), group);
+            let mut shown = serde_json::json!({
+                "group": group, "rows": rows, "rows_are_exact": !has_deltas, "bytes": bytes
+            });
+            if is_counted {
+                shown["keys"] = view.group(&state, group)?.len().into();
+            }
+            all.push(shown);
+        }
+        let (of, next) = (of_state(&state), quoted(next.as_ref()));
+        let groups = serde_json::Value::from(all);
+        Ok(Ok(format!("{},{of},\"groups\":{groups},\"next\":{next}}}", begin(view))))
+    };
+    source.read(move |checkpoints| go_on(checkpoints, id, page_id(&given), answer)).await
+}
+
+async fn key(State(source): State<Source>, uri: Uri) -> Answer {
+    let given = Parameters::read(&uri, &["key", "state", "window", "map_key", "checkpoint"])?;
+    let cells = given.fields("key")?.ok_or_else(|| Refusal::bad("give key="))?;
+    let id = given.checkpoint()?;
+    given.one("window")?;
+    given.one("map_key")?;
+    let answer = move |view: &View| {
+        let names: Vec<String> = given.all("state").map(str::to_owned).collect();
+        let own = |(operator, entry): (&str, _)| {
+            let entry: &holdwater::manifest::StateEntry = entry;
+            format!("{operator}/{}", entry.name)
+        };
+        let all = || view.checkpoint().states().map(own).collect();
+        let (is_every, names) = (names.is_empty(), if names.is_empty() { all() } else { names });
+        let mut body = format!("{},\"states\":[", begin(view));
+        let (mut shown, mut found) = (0, false);
+        for name in &names {
+            let state = open!(view, name);
+            let key = match key_of_cells(state.key_schema(), &cells) {
+                Ok(key) => key,
+                Err(_) if is_every => continue,
+                Err(unfit) => return Ok(Err(Refusal::bad(format!("key: {unfit}")))),
+            };
+            let rows = match picked(view, &state, &key, &given)? {
+                Ok(rows) => rows,
+                Err(_) if is_every => continue,
+                Err(refusal) => return Ok(Err(refusal)),
+            };
+            found |= !rows.is_empty();
+            if shown > 0 {
+                body.push(',');
+            }
+            shown += 1;
+            body.push_str(&format!("{{{},\"rows\":[", of_state(&state)));
+            for (index, row) in rows.into_iter().enumerate() {
+                if index > 0 {
+                    body.push(',');
+                }
+                write_row(row, view.shown(&state), BYTES_MAX, &mut body);
+                if body.len() > BYTES_MAX + BYTES_MAX {
+                    let why = "the key has more rows than an answer may; give window=, or fewer \
+                               states";
+                    return Ok(Err(Refusal::bad(why)));
+                }
+            }
+            body.push_str("]}");
+        }
+        if !found {
+            let (names, key) = (names.join(", "), cells.join(","));
+            let why =
+                format!("no state of {names} has the key {key:?} in checkpoint {}", view.id());
+            return Ok(Err(Refusal::not_found(why)));
+        }
+        body.push_str("]}");
+        Ok(Ok(body))
+    };
+    source.read(move |checkpoints| from(checkpoints, id, answer)).await
+}
+
+/// Reads the rows of a key, of the window and below the key of a map that are asked for.
+fn picked(
+    view: &View,
+    state: &StateReader<'_>,
+    key: &Datum,
+    given: &Parameters,
+) -> Result<Result<Vec<Row>, Refusal>, Failure> {
+    let mut rows = view.key(state, key)?;
+    if let Some(text) = given.all("window").next() {
+        if state.window_schema().is_none() {
+            let why = format!("state {} has no windows; leave window= away", state.name());
+            return Ok(Err(Refusal::bad(why)));
+        }
+        let shown = view.shown(state);
+        rows.retain(|row| row.window.as_ref().is_some_and(|own| shown.is_window(own, text)));
+    }
+    if let Some(text) = given.all("map_key").next() {
+        let Some(schema) = state.field_schema() else {
+            let why = format!("state {} is no map; leave map_key= away", state.name());
+            return Ok(Err(Refusal::bad(why)));
+        };
+        let field = match Datum::from_cell(schema, text) {
+            Ok(field) => field,
+            Err(unfit) => return Ok(Err(Refusal::bad(format!("map_key: {unfit}")))),
+        };
+        let under = |row: Row| Some(Row { held: row.held.under(&field)?, ..row });
+        rows = rows.into_iter().filter_map(under).collect();
+    }
+    Ok(Ok(rows))
+}
+
+async fn rows(State(source): State<Source>, uri: Uri) -> Answer {
+    let known = ["state", "prefix", "from", "to", "limit", "page", "checkpoint"];
+    let given = Parameters::read(&uri, &known)?;
+    let name = given.needed("state")?.to_owned();
+    let (prefix, from, to) = (given.fields("prefix")?, given.fields("from")?, given.fields("to")?);
+    let limit = given.parsed("limit", "a number of rows")?.unwrap_or(LIMIT);
+    if !(1..=LIMIT_MAX).contains(&limit) {
+        return Err(Refusal::bad(format!("limit: expected 1 to {LIMIT_MAX}")));
+    }
+    let (id, page) = (given.checkpoint()?, page_of(&given)?);
+    let answer = move |view: &View| {
+        let state = open!(view, &name);
+        let bounds = [&from, &to].map(|fields| fields.as_deref().unwrap_or_default());
+        let mut wanted = Wanted::between(&state, bounds[0], bounds[1])?;
+        wanted.prefix = prefix.clone().unwrap_or_default();
+        let (mut shown, mut count) = (String::new(), 0);
+        let take = |row: Row| {
+            let before = shown.len();
+            shown.push_str(if count > 0 { "," } else { "" });
+            write_row(row, view.shown(&state), BYTES_MAX, &mut shown);
+            if count > 0 && shown.len() > BYTES_MAX {
+                shown.truncate(before);
+                return Room::TooLittle;
+            }
+            count += 1;
+            if count == limit { Room::None } else { Room::Left }
+        };
+        let until = Instant::now() + PAGE_TIME;
+        let next = view.scan(&state, &wanted, page.as_ref(), until, take)?;
+        let (of, next) = (of_state(&state), quoted(next.as_ref()));
+        Ok(Ok(format!("{},{of},\"rows\":[{shown}],\"next\":{next}}}", begin(view))))
+    };
+    source.read(move |checkpoints| go_on(checkpoints, id, page_id(&given), answer)).await
+}
+
+/// Reads a page of the checkpoint of those before, while it is there, else of the newest.
+fn go_on(
+    checkpoints: &Checkpoints,
+    id: Option<CheckpointId>,
+    before: Option<CheckpointId>,
+    mut answer: impl FnMut(&View) -> Result<Result<String, Refusal>, Failure>,
+) -> Result<String, Refusal> {
+    let Some(before) = before else { return from(checkpoints, id, answer) };
+    match checkpoints.read(Some(before), &mut answer) {
+        Err(Failure::Missing(_)) if id.is_none() => from(checkpoints, None, answer),
+        Err(failure) => Err(Refusal::of(&failure, true)),
+        Ok(answer) => answer,
+    }
+}
+
+fn page_of(given: &Parameters) -> Result<Option<Position>, Refusal> {
+    given.parsed("page", "what the page before gave as next")
+}
+
+fn page_id(given: &Parameters) -> Option<CheckpointId> {
+    page_of(given).ok().flatten().map(|page| page.checkpoint)
+}
+
+fn quoted(next: Option<&Position>) -> String {
+    next.map_or_else(|| "null".to_owned(), |next| quote(&next.to_string()))
+}
+
+const PAGE: &str = include_str!("page.html");
+
+/// How many requests read files at once.
+pub(super) const READS_MAX: usize = 8;
+
+/// How long a request waits until it may read.
+const WAIT: Duration = Duration::from_secs(10);
+
+/// How long it may read then: a key group that is not kept may be large.
+const READ_TIME: Duration = Duration::from_secs(30);
+
+/// How long rows are looked for that fill a page.
+const PAGE_TIME: Duration = Duration::from_secs(2);
+
+/// How many rows a page has unless asked for more.
+const LIMIT: usize = 100;
+
+const LIMIT_MAX: usize = 10_000;
+
+/// How large a page or a row becomes.
+const BYTES_MAX: usize = 4 << 20;

@@ -1,0 +1,125 @@
+//! `holdwater serve`.
+
+use std::fs;
+
+use holdwater_system::expected::expected;
+use holdwater_system::place::Place;
+use rustix::process::Signal;
+
+use crate::server::Server;
+
+const JOB: &str = "run --input flights.csv --key origin --agg count mean:delay distinct:destination \
+                   --output out.csv --checkpoints dir --checkpoint-every 1h --retain 2 \
+                   --parallelism 2";
+
+#[test]
+fn a_key_has_the_values_that_the_job_computes_and_get_prints() {
+    let (place, rows) = Place::with_flights();
+    place.run_in_parts(JOB, "flights.csv", &rows, 2);
+    let server = Server::start(&place, "serve dir --listen 127.0.0.1:0");
+    let mut client = server.client();
+    let newest = place.checkpoints("dir").last().unwrap().id.clone();
+    let all = expected(&[&rows], &["origin"], &["count"]);
+    for row in all.rows.iter().step_by(20) {
+        let key = &row[0];
+        let (status, answer) = client.get(&format!("/v1/key?key={key}"));
+        assert_eq!(status, 200);
+        assert_eq!(answer["checkpoint"]["id"], *newest);
+        let states = answer["states"].as_array().unwrap();
+        assert_eq!(states.len(), 3);
+        for state in states {
+            let name = state["state"].as_str().unwrap();
+            let got = place.holdwater(&format!("get dir --state {name} --key {key}")).succeed();
+            assert_eq!(format!("{}\n", state["rows"][0]), sorted(&got.stdout));
+        }
+        let count = states.iter().find(|state| state["state"] == "count").unwrap();
+        assert_eq!(count["rows"][0]["value"].to_string(), row[1]);
+    }
+    server.running.signal(Signal::TERM);
+    assert_eq!(server.running.wait().code, Some(143));
+}
+
+/// Brings the members of an object into the order that they are read in.
+fn sorted(line: &str) -> String {
+    format!("{}\n", serde_json::from_str::<serde_json::Value>(line).unwrap())
+}
+
+#[test]
+fn a_window_is_named_by_its_start() {
+    let (place, _) = Place::with_flights();
+    let job = "run --input flights.csv --key origin --agg count --time date --window 3d --slide 1d \
+               --output out.csv --checkpoints dir --checkpoint-every 5000rows";
+    place.holdwater(job).succeed();
+    let server = Server::start(&place, "serve dir --listen 127.0.0.1:0");
+    let all = server.found("/v1/key?key=ATL&state=count");
+    let all = all["states"][0]["rows"].as_array().unwrap();
+    assert!(all.len() > 1);
+    let start = all[1]["window_start"].as_str().unwrap();
+    let one = server.found(&format!("/v1/key?key=ATL&state=count&window={start}"));
+    assert_eq!(one["states"][0]["rows"].as_array().unwrap(), &all[1..2]);
+    let day = start.split('T').next().unwrap();
+    let same = server.found(&format!("/v1/key?key=ATL&state=count&window={day}"));
+    assert_eq!(same, one);
+}
+
+#[test]
+fn what_has_expired_by_the_checkpoint_is_not_answered() {
+    let (place, rows) = Place::with_flights();
+    let job = "run --input flights.csv --key origin --agg count --output out.csv \
+               --checkpoints dir --parallelism 1 --time date --window 365d --ttl 1d";
+    place.holdwater(job).succeed();
+    let server = Server::start(&place, "serve dir --listen 127.0.0.1:0");
+    let dumped = place.holdwater("dump dir --state count --format csv").succeed().rows();
+    let all = expected(&[&rows], &["origin"], &["count"]);
+    let mut client = server.client();
+    let (mut alive, mut expired) = (0, 0);
+    for key in all.rows.iter().map(|row| &row[0]) {
+        let lives = dumped.rows.iter().any(|row| row[0] == *key);
+        let (status, _) = client.get(&format!("/v1/key?key={key}&state=count"));
+        assert_eq!(status, if lives { 200 } else { 404 }, "{key}");
+        *(if lives { &mut alive } else { &mut expired }) += 1;
+    }
+    assert!(alive > 0 && expired > 0);
+}
+
+#[test]
+fn a_checkpoint_that_a_job_completes_is_answered_from_soon() {
+    let (place, rows) = Place::with_flights();
+    place.run_in_parts(JOB, "flights.csv", &rows, 2);
+    let mut server = Server::start(&place, "serve dir --listen 127.0.0.1:0");
+    let first = server.found("/v1/states")["checkpoint"]["number"].clone();
+    // What was there is removed: only the newest two are kept.
+    for _ in 0..3 {
+        place.append("flights.csv", place.read("flights.csv").lines().last().unwrap());
+        place.append("flights.csv", "\n");
+        place.holdwater(JOB).succeed();
+    }
+    let newest = place.checkpoints("dir").last().unwrap().id.clone();
+    let address = server.address.clone();
+    let mut client = server.client();
+    server.running.until(|| {
+        let (status, answer) = client.get("/v1/key?key=ATL&state=count");
+        assert_eq!(status, 200, "{answer} at {address}");
+        answer["checkpoint"]["id"] == *newest
+    });
+    let seen = server.found("/v1/checkpoints");
+    let gone = seen["checkpoints"].as_array().unwrap();
+    let gone = gone.iter().find(|seen| seen["number"] == first).unwrap();
+    assert_eq!(gone["kept"], false);
+    let figures = client.get_text("/metrics").1;
+    let rows = figures.lines().find_map(|line| line.strip_prefix("holdwater_input_rows "));
+    let count = place.read("flights.csv").lines().count() - 1;
+    assert_eq!(rows, Some(count.to_string().as_str()));
+}
+
+#[test]
+fn what_cannot_be_served_is_refused_in_one_line() {
+    let place = Place::new();
+    place.holdwater("serve nowhere").refuse(1, &["nowhere"]);
+    fs::create_dir(place.path("dir")).unwrap();
+    place.holdwater("serve dir --listen 0.0.0.0:0").refuse(2, &["0.0.0.0:0", "--token-file"]);
+    place.holdwater("serve dir --listen here").refuse(2, &["here", "127.0.0.1:7411"]);
+    place.write("token", "short\n");
+    place.holdwater("serve dir --token-file token").refuse(2, &["token", "16"]);
+    place.holdwater("serve dir --token-file none").refuse(1, &["none"]);
+}
