@@ -47,6 +47,20 @@ pub struct Recovered {
     pub retention: Retention,
 }
 
+impl Recovered {
+    /// Stands in `epoch` where `restored` is the only checkpoint of the directory; without one at
+    /// the beginning of a job. One checkpoint is retained.
+    pub fn from(epoch: u64, restored: Option<Manifest>) -> Self {
+        let mut retention = Retention::new(epoch, 1);
+        let (mut origin, mut next) = (Origin::Fresh, 1);
+        if let Some(manifest) = &restored {
+            retention.retain(manifest);
+            (origin, next) = (Origin::Restored(manifest.id), manifest.id.checkpoint + 1);
+        }
+        Self { epoch, origin, next, restored, skipped: Vec::new(), full: false, retention }
+    }
+}
+
 /// Why no checkpoint is taken now.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Refused {

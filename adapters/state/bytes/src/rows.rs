@@ -306,9 +306,9 @@ impl<T: ByteTable, K: Key, C: Content> State for Rows<T, K, C> {
     }
 
     fn sweep(&mut self, now: i64, steps: usize) -> Result<usize, Self::Error> {
-        let Some(expiry) = self.layout.description.expiry() else { return Ok(0) };
+        let mut done = self.table.tend(steps).map_err(BytesError::Store)?;
+        let Some(expiry) = self.layout.description.expiry() else { return Ok(done) };
         self.table.expire(expiry.cutoff(now));
-        let mut done = 0;
         while done < steps && self.search.passes.is_under_way(now) {
             self.expire(expiry, now)?;
             done += 1;

@@ -108,6 +108,12 @@ pub trait ByteTable: ByteRows {
         Ok(false)
     }
 
+    /// Does a bounded piece of upkeep up to `steps` times; returns how often there was any to do.
+    fn tend(&mut self, steps: usize) -> Result<usize, Self::Error> {
+        let _ = steps;
+        Ok(0)
+    }
+
     /// Takes note that rows whose stamp ([`Layout::stamp`]) `cutoff` includes have expired: the
     /// table may drop them at any time, but not out of what was frozen before.
     fn expire(&mut self, cutoff: Cutoff) {

@@ -15,6 +15,7 @@ use rocksdb::{
 
 use rustix::fs::{AtFlags, CWD, linkat};
 
+use crate::expired::Clip;
 use crate::workplace::Workplace;
 use crate::{RocksDbError, RocksDbOptions};
 
@@ -31,8 +32,8 @@ pub(crate) struct Database {
     families: Mutex<Vec<String>>,
     /// By checkpoint, where it keeps files of this database that never change, by their names.
     known: Mutex<BTreeMap<u64, Arc<BTreeMap<String, KeptFile>>>>,
-    /// The checkpoint whose files it was made of.
-    attached: Option<u64>,
+    /// The checkpoint whose files it was made of, and of which groups they may have rows to keep.
+    attached: Option<(u64, Clip)>,
     _workplace: Workplace,
 }
 
@@ -46,10 +47,12 @@ impl Database {
         Ok(Self::of(db, path, options, workplace))
     }
 
-    /// Opens one made of files that a checkpoint keeps. `family` sets up a column family.
+    /// Opens one made of files that a checkpoint keeps, which has rows of the groups of `clip` to
+    /// keep. `family` sets up a column family.
     pub(crate) fn attach(
         options: &RocksDbOptions,
         native: &mut dyn Native,
+        clip: Clip,
         family: impl Fn(&str) -> Options,
     ) -> Result<Self, RocksDbError> {
         let workplace = Workplace::new(&options.directory)?;
@@ -76,12 +79,13 @@ impl Database {
         let descriptors: Vec<_> =
             names.iter().map(|name| ColumnFamilyDescriptor::new(name, family(name))).collect();
         let db = Db::open_cf_descriptors(&options, &path, descriptors).map_err(opening())?;
-        let attached = Some(native.checkpoint());
-        let database = Self { attached, ..Self::of(db, path, options, workplace) };
-        database.families.lock().unwrap_or_else(PoisonError::into_inner).extend(names);
         let known = BTreeMap::from([(native.checkpoint(), Arc::new(known))]);
-        *database.known.lock().unwrap_or_else(PoisonError::into_inner) = known;
-        Ok(database)
+        Ok(Self {
+            attached: Some((native.checkpoint(), clip)),
+            families: Mutex::new(names),
+            known: Mutex::new(known),
+            ..Self::of(db, path, options, workplace)
+        })
     }
 
     fn of(db: Db, path: PathBuf, options: Options, workplace: Workplace) -> Self {
@@ -116,7 +120,29 @@ impl Database {
 
     /// Returns whether it was made of files that `checkpoint` keeps.
     pub(crate) fn is_attached(&self, checkpoint: u64) -> bool {
-        self.attached == Some(checkpoint)
+        self.attached.as_ref().is_some_and(|(attached, _)| *attached == checkpoint)
+    }
+
+    /// Returns the groups whose rows it is to keep, if it may have others.
+    pub(crate) fn clip(&self) -> Option<&Clip> {
+        self.attached.as_ref().map(|(_, clip)| clip)
+    }
+
+    /// Keeps the rows of `group` too from now on.
+    pub(crate) fn widen(&self, group: u16) {
+        self.clip().into_iter().for_each(|clip| clip.widen(group));
+    }
+
+    /// Drops the rows of a column family from `start` up to, not including, `end`.
+    pub(crate) fn delete_range(
+        &self,
+        family: &str,
+        start: &[u8],
+        end: &[u8],
+    ) -> Result<(), RocksDbError> {
+        let Some(handle) = self.db.cf_handle(family) else { return Ok(()) };
+        let deleted = self.db.delete_range_cf_opt(&handle, start, end, &self.writes);
+        deleted.map_err(RocksDbError::engine("drop rows", &self.path))
     }
 
     /// Takes note that `checkpoint` keeps a file of this database.

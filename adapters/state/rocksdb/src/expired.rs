@@ -42,12 +42,34 @@ impl Expired {
     }
 }
 
+/// The groups whose rows a database is to keep, shared with compactions: they leave out others.
+#[derive(Clone, Debug)]
+pub(crate) struct Clip(Arc<Mutex<Range<u16>>>);
+
+impl Clip {
+    /// Keeps rows of `groups` alone.
+    pub(crate) fn new(groups: Range<u16>) -> Self {
+        Self(Arc::new(Mutex::new(groups)))
+    }
+
+    /// Keeps the rows of `group` too, and of all between. What is compacted already holds none of
+    /// them that is needed.
+    pub(crate) fn widen(&self, group: u16) {
+        let mut groups = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *groups = groups.start.min(group)..groups.end.max(group + 1);
+    }
+
+    fn groups(&self) -> Range<u16> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
 /// Makes a filter for each compaction of a state.
 pub(crate) struct RowFilters {
     /// What has expired, if rows do.
     pub(crate) expired: Option<(Arc<Expired>, Layout)>,
-    /// The groups whose rows are kept, if there are others.
-    pub(crate) clip: Option<Range<u16>>,
+    /// The groups whose rows are kept, if there may be others.
+    pub(crate) clip: Option<Clip>,
 }
 
 /// Leaves out what had expired when the compaction began, and what belongs to others.
@@ -62,7 +84,8 @@ impl CompactionFilterFactory for RowFilters {
     fn create(&mut self, _: CompactionFilterContext) -> RowFilter {
         let cutoff =
             |(expired, layout): &(Arc<Expired>, Layout)| (expired.cutoff(), layout.clone());
-        RowFilter { expired: self.expired.as_ref().map(cutoff), clip: self.clip.clone() }
+        let clip = self.clip.as_ref().map(Clip::groups);
+        RowFilter { expired: self.expired.as_ref().map(cutoff), clip }
     }
 
     fn name(&self) -> &CStr {

@@ -18,6 +18,8 @@ mod links;
 #[cfg(feature = "rocksdb")]
 mod memory;
 #[cfg(feature = "rocksdb")]
+mod merge;
+#[cfg(feature = "rocksdb")]
 mod options;
 #[cfg(feature = "rocksdb")]
 mod route;

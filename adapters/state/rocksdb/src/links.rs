@@ -136,13 +136,15 @@ fn read_at(path: &Path, offset: u64, buffer: &mut [u8]) -> std::io::Result<usize
     Ok(filled)
 }
 
-/// Returns the names of the files in a directory, in order.
+/// Returns the names of the files that a database is opened from, in order. `OPTIONS` is none of
+/// them: how it is set up is said when it is opened.
 fn names(directory: &Path) -> std::io::Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
-        if entry.file_type()?.is_file() {
-            names.push(entry.file_name().to_string_lossy().into_owned());
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if entry.file_type()?.is_file() && !name.starts_with("OPTIONS-") {
+            names.push(name);
         }
     }
     names.sort_unstable();

@@ -11,8 +11,9 @@ use holdwater_bytes::Layout;
 use rocksdb::Options;
 
 use crate::database::Database;
-use crate::expired::{Expired, RowFilters};
+use crate::expired::{Clip, Expired, RowFilters};
 use crate::links::{STORE, Taken};
+use crate::merge::Move;
 use crate::{RocksDbError, RocksDbOptions};
 
 /// The databases of a store, shared by its states.
@@ -26,6 +27,8 @@ pub(crate) struct Route {
     /// How the states that are open are set up, by name.
     states: Mutex<BTreeMap<String, (Layout, Arc<Expired>)>>,
     taken: Mutex<Weak<Taken>>,
+    /// The group that is on its way, where there are several databases.
+    moving: Mutex<Option<Move>>,
 }
 
 /// Groups that follow one another, and the database that has their rows; ascending.
@@ -42,6 +45,7 @@ impl Route {
             version: AtomicU64::new(1),
             states: Mutex::default(),
             taken: Mutex::default(),
+            moving: Mutex::default(),
         })
     }
 
@@ -66,18 +70,20 @@ impl Route {
 
     /// Takes note of how a state is set up, by the name of its column families.
     pub(crate) fn add_state(&self, family: &str, layout: &Layout, expired: &Arc<Expired>) {
+        self.stay();
         lock(&self.states).insert(family.into(), (layout.clone(), expired.clone()));
     }
 
-    /// Returns the options of the column family of a state in a database that may also have rows of
-    /// other groups, if `clip` is given.
-    pub(crate) fn family(&self, name: &str, clip: Option<Range<u16>>) -> Options {
+    /// Returns the options of the column family of a state in a database that is to keep the groups
+    /// of `clip` alone, if it is given.
+    pub(crate) fn family(&self, name: &str, clip: Option<&Clip>) -> Options {
         let states = lock(&self.states);
         let Some((layout, expired)) = states.get(name) else { return Options::default() };
         let mut options = self.options.family(layout);
         let expires = layout.description().expiry().is_some();
         if expires || clip.is_some() {
             let expired = expires.then(|| (expired.clone(), layout.clone()));
+            let clip = clip.cloned();
             options.set_compaction_filter_factory(RowFilters { expired, clip });
         }
         options
@@ -100,9 +106,12 @@ impl Route {
         if let Some((_, database)) = lock(&self.stretches).iter().find(is_there) {
             return Ok(database.has_family(name));
         }
-        let clip = (own != native.groups()).then(|| own.clone());
-        let family = |name: &str| self.family(name, clip.clone());
-        let database = Arc::new(Database::attach(&self.options, native, family)?);
+        // Files may have rows of groups that belonged to others before.
+        let clip = Clip::new(own.clone());
+        let family = |name: &str| self.family(name, Some(&clip));
+        let database = Database::attach(&self.options, native, clip.clone(), family)?;
+        let database = Arc::new(database);
+        self.stay();
         let mut stretches = lock(&self.stretches);
         *stretches = replaced(&stretches, &own, &database);
         self.version.fetch_add(1, Ordering::Release);
@@ -118,6 +127,46 @@ impl Route {
         let taken = Arc::new(Taken::take(cut.checkpoint, cut.base, &self.stretches())?);
         *last = Arc::downgrade(&taken);
         Ok(taken)
+    }
+
+    /// Copies some rows of the column family `name` to where its group moves; returns whether there
+    /// were any to be copied. With one database there are none.
+    pub(crate) fn merge(&self, name: &str) -> Result<bool, RocksDbError> {
+        let mut moving = lock(&self.moving);
+        let under_way = match &mut *moving {
+            Some(under_way) => under_way,
+            None => {
+                let Some(choice) = Move::choose(&lock(&self.stretches)) else { return Ok(false) };
+                let families = lock(&self.states).keys().cloned().collect::<Vec<_>>();
+                for (family, database) in
+                    families.iter().flat_map(|family| [(family, &choice.1), (family, &choice.2)])
+                {
+                    database.make_family(family, &self.family(family, database.clip()))?;
+                }
+                self.version.fetch_add(1, Ordering::Release);
+                moving.insert(Move::begin(choice, families.into_iter())?)
+            }
+        };
+        let copied = under_way.copy(name)?;
+        if under_way.is_done() {
+            let mut stretches = lock(&self.stretches);
+            *stretches = under_way.applied(&stretches);
+            self.version.fetch_add(1, Ordering::Release);
+            *moving = None;
+        }
+        Ok(copied)
+    }
+
+    /// Returns the group that is on its way, and where to.
+    pub(crate) fn moving(&self) -> Option<(u16, Arc<Database>)> {
+        lock(&self.moving).as_ref().map(|moving| (moving.group, moving.into.clone()))
+    }
+
+    /// Leaves the group that is on its way where it is.
+    fn stay(&self) {
+        if lock(&self.moving).take().is_some() {
+            self.version.fetch_add(1, Ordering::Release);
+        }
     }
 }
 

@@ -183,7 +183,8 @@ impl Bounds {
     }
 }
 
-fn group(row: &[u8]) -> u16 {
+/// Returns the group that a row begins with.
+pub(crate) fn group(row: &[u8]) -> u16 {
     let group = row.first_chunk::<GROUP_LEN>().expect("a row begins with its group");
     u16::from_be_bytes(*group)
 }

@@ -31,7 +31,7 @@ pub struct Metrics {
     pub files: u64,
     /// To be written anew by compactions that are due.
     pub pending_compaction: u64,
-    /// How many databases there are: one, and one more for each that was attached.
+    /// How many databases there are: one, and others that were attached until they are merged.
     pub databases: u64,
 }
 

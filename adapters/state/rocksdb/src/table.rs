@@ -10,7 +10,7 @@ use crate::expired::Expired;
 use crate::family::Family;
 use crate::options::{bloom_len, family_name};
 use crate::route::Route;
-use crate::rows::{Piece, Pieces};
+use crate::rows::{Piece, Pieces, group};
 use crate::{FrozenTable, RocksDbError};
 
 /// The rows of one state: a column family in each database that has some of its groups.
@@ -20,6 +20,8 @@ pub struct Table {
     name: String,
     bloom_len: Option<usize>,
     pieces: Pieces<Family>,
+    /// The group that is on its way to another database, and the rows of the state there.
+    moving: Option<(u16, Family)>,
     /// Of which version of the route the pieces are.
     version: u64,
     expired: Arc<Expired>,
@@ -35,7 +37,8 @@ impl Table {
         route.add_state(&name, layout, &expired);
         let bloom_len = bloom_len(layout);
         let pieces = Pieces::new(Vec::new(), bloom_len);
-        let mut table = Self { route: route.clone(), name, bloom_len, pieces, version: 0, expired };
+        let (route, moving, version) = (route.clone(), None, 0);
+        let mut table = Self { route, name, bloom_len, pieces, moving, version, expired };
         table.follow()?;
         Ok(table)
     }
@@ -49,12 +52,27 @@ impl Table {
         }
         let mut pieces = Vec::new();
         for (groups, database) in self.route.stretches() {
-            database.make_family(&self.name, &self.route.family(&self.name, None))?;
+            let options = self.route.family(&self.name, database.clip());
+            database.make_family(&self.name, &options)?;
             pieces.push(Piece { groups, family: Family::of(&database, &self.name) });
         }
         self.pieces = Pieces::new(pieces, self.bloom_len);
+        let moving = self.route.moving();
+        self.moving = moving.map(|(group, into)| (group, Family::of(&into, &self.name)));
         self.version = version;
         Ok(())
+    }
+
+    /// Does something to the rows of the group of `row`, wherever they are.
+    fn change(
+        &mut self,
+        row: &[u8],
+        change: impl Fn(&Family) -> Result<(), RocksDbError>,
+    ) -> Result<(), RocksDbError> {
+        self.follow()?;
+        change(self.pieces.of(row))?;
+        let mut moving = self.moving.iter().filter(|(moving, _)| *moving == group(row));
+        moving.try_for_each(|(_, into)| change(into))
     }
 }
 
@@ -62,13 +80,11 @@ impl ByteTable for Table {
     type Frozen = FrozenTable;
 
     fn put(&mut self, key: &[u8], value: &[u8]) -> Result<(), RocksDbError> {
-        self.follow()?;
-        self.pieces.of(key).put(key, value)
+        self.change(key, |family| family.put(key, value))
     }
 
     fn delete(&mut self, key: &[u8]) -> Result<(), RocksDbError> {
-        self.follow()?;
-        self.pieces.of(key).delete(key)
+        self.change(key, |family| family.delete(key))
     }
 
     fn freeze(&mut self, cut: &Cut) -> Result<FrozenTable, RocksDbError> {
@@ -86,6 +102,16 @@ impl ByteTable for Table {
         let attached = self.route.attach(native, &self.name)?;
         self.follow()?;
         Ok(attached)
+    }
+
+    fn tend(&mut self, steps: usize) -> Result<usize, RocksDbError> {
+        let mut done = 0;
+        while done < steps && self.route.merge(&self.name)? {
+            done += 1;
+        }
+        // A database that has no group left is closed once no state knows it.
+        self.follow()?;
+        Ok(done)
     }
 
     fn expire(&mut self, cutoff: Cutoff) {

@@ -22,6 +22,9 @@ use holdwater_heap::Heap;
 use holdwater_mmap::Mmap;
 use holdwater_rocksdb::RocksDbError;
 
+use proptest::collection::vec;
+use proptest::prelude::*;
+
 use crate::fleet::{Fleet, GROUPS, OPERATOR, copy_of};
 
 const KEYS: u64 = 400;
@@ -164,6 +167,62 @@ fn what_others_took_over_is_left_out_by_compactions() {
     fleet.restore(1);
     assert_eq!(fleet.stores().next().unwrap().metrics().databases, 4);
     assert_eq!(fleet.contents(), truth.contents());
+}
+
+/// What happens to a job between two changes of rows.
+#[derive(Clone, Copy, Debug)]
+enum Event {
+    Checkpoint,
+    Compaction,
+    Restore(u16),
+    Sweep(usize),
+}
+
+fn events() -> impl Strategy<Value = (Event, Vec<u64>)> {
+    let event = prop_oneof![
+        1 => Just(Event::Checkpoint),
+        1 => Just(Event::Compaction),
+        1 => (1..6u16).prop_map(Event::Restore),
+        12 => (1..40usize).prop_map(Event::Sweep),
+    ];
+    (event, vec(0..KEYS, 0..6))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 8, ..ProptestConfig::default() })]
+
+    #[test]
+    fn databases_that_were_taken_over_become_one_while_rows_change(events in vec(events(), 90)) {
+        let (mut truth, mut fleet) = (Truth::new(), Fleet::begin(4));
+        change_all(&mut fleet, 1);
+        truth.change(1);
+        fleet.checkpoint();
+        fleet.restore(1);
+        let mut merged = fleet.sweep(1);
+        for (round, (event, keys)) in (2..).zip(events) {
+            match event {
+                Event::Checkpoint => fleet.checkpoint(),
+                Event::Compaction => fleet.stores().for_each(|store| store.compact().unwrap()),
+                Event::Restore(tasks) => {
+                    fleet.checkpoint();
+                    fleet.restore(tasks);
+                }
+                Event::Sweep(steps) => merged += fleet.sweep(steps),
+            }
+            for key in keys {
+                fleet.own(key, |states, groups| change(states, groups, key, round));
+                change(&mut truth.0, KeyGroups::all(GROUPS), key, round);
+            }
+        }
+        prop_assert!(merged > 0);
+        prop_assert_eq!((fleet.contents(), fleet.rows()), (truth.contents(), truth.rows()));
+        fleet.checkpoint();
+        fleet.restore(2);
+        while fleet.sweep(100) > 0 {}
+        prop_assert!(fleet.stores().all(|store| store.metrics().databases == 1));
+        fleet.stores().for_each(|store| store.compact().unwrap());
+        prop_assert_eq!((fleet.contents(), fleet.rows()), (truth.contents(), truth.rows()));
+    }
 }
 
 #[test]

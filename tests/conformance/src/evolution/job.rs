@@ -4,11 +4,11 @@ use core::fmt;
 
 use holdwater::checkpoint::{
     Abort, Command, Config, Coordinator, Job as Shape, LoadFailure, OperatorShape, Performer,
-    Recovered, RestorePolicy, Restored, Retention, Target, TaskId, load, save,
+    Recovered, RestorePolicy, Restored, Target, TaskId, load, save,
 };
 use holdwater::error::StateError;
 use holdwater::key::{HASH_FUNCTION, KeyGroup, KeyGroups};
-use holdwater::manifest::{CheckpointKind, Manifest, Origin, PartShape};
+use holdwater::manifest::{CheckpointKind, Manifest, PartShape};
 use holdwater::snapshot::freeze;
 use holdwater::state::{Backend, Cut, State, States, Visitor};
 use holdwater::storage::Storage;
@@ -51,15 +51,7 @@ impl<E: StateError> fmt::Debug for Refused<E> {
 impl<B: Backend, S: States<Error = B::Error>> Job<B, S> {
     /// Begins a job of `tasks` tasks.
     pub(super) fn begin(make: Make<B>, open: &Open<'_, B, S>, tasks: u16) -> Self {
-        let recovered = Recovered {
-            epoch: 1,
-            origin: Origin::Fresh,
-            next: 1,
-            restored: None,
-            skipped: Vec::new(),
-            full: false,
-            retention: Retention::new(1, 1),
-        };
+        let recovered = Recovered::from(1, None);
         let storage = Memory::default();
         Self {
             make,
@@ -145,17 +137,7 @@ impl<B: Backend, S: States<Error = B::Error>> Job<B, S> {
             }
         }
         let epoch = self.epoch + 1;
-        let mut retention = Retention::new(epoch, 1);
-        retention.retain(&manifest);
-        let recovered = Recovered {
-            epoch,
-            origin: Origin::Restored(manifest.id),
-            next: manifest.id.checkpoint + 1,
-            restored: Some(manifest),
-            skipped: Vec::new(),
-            full: restored.full,
-            retention,
-        };
+        let recovered = Recovered { full: restored.full, ..Recovered::from(epoch, Some(manifest)) };
         let job = Self {
             make: self.make,
             tasks: opened,

@@ -6,11 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use holdwater::barrier::Barrier;
 use holdwater::checkpoint::{
-    Command, Config, Coordinator, Job, OperatorShape, Performer, Recovered, RestorePolicy,
-    Retention, Target, TaskId, Warning, load, save,
+    Command, Config, Coordinator, Job, OperatorShape, Performer, Recovered, RestorePolicy, Target,
+    TaskId, Warning, load, save,
 };
 use holdwater::key::{HASH_FUNCTION, KeyGroup, KeyGroups};
-use holdwater::manifest::{CheckpointKind, Manifest, Origin};
+use holdwater::manifest::{CheckpointKind, Manifest};
 use holdwater::operator::{Broadcast, Split, Task, Union};
 use holdwater::snapshot::{FrozenStates, freeze};
 use holdwater::state::{Backend, Cut, Descriptor, Kind, State, States, Visitor};
@@ -108,15 +108,7 @@ pub struct Fleet<B: Backend> {
 impl<B: Backend> Fleet<B> {
     /// Begins a job of `tasks` tasks.
     pub fn begin(make: Make<B>, tasks: u16) -> Self {
-        let recovered = Recovered {
-            epoch: 1,
-            origin: Origin::Fresh,
-            next: 1,
-            restored: None,
-            skipped: Vec::new(),
-            full: false,
-            retention: Retention::new(1, 1),
-        };
+        let recovered = Recovered::from(1, None);
         Self {
             make,
             tasks: open(make, tasks),
@@ -207,18 +199,7 @@ impl<B: Backend> Fleet<B> {
             let groups = share(Task::new(index, tasks));
             load(&manifest, OPERATOR, groups, &storage, RestorePolicy::Fail, states).unwrap();
         }
-        let mut retention = Retention::new(self.epoch, 1);
-        retention.retain(&manifest);
-        let recovered = Recovered {
-            epoch: self.epoch,
-            origin: Origin::Restored(manifest.id),
-            next: manifest.id.checkpoint + 1,
-            restored: Some(manifest),
-            skipped: Vec::new(),
-            full: false,
-            retention,
-        };
-        self.coordinator = coordinator(tasks, recovered);
+        self.coordinator = coordinator(tasks, Recovered::from(self.epoch, Some(manifest)));
     }
 
     /// Loads the list `ranges` as a list of `kind`, or says what is refused.

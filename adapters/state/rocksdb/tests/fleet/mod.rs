@@ -6,12 +6,13 @@ use std::path::Path;
 use holdwater::barrier::Barrier;
 use holdwater::checkpoint::{
     Command, Config, Coordinator, Job, OperatorShape, Performer, Recovered, Report, RestorePolicy,
-    Retention, Target, TaskId, load, save,
+    Target, TaskId, load, save,
 };
+use holdwater::error::StateError;
 use holdwater::key::{HASH_FUNCTION, KeyGroups};
-use holdwater::manifest::{CheckpointKind, Manifest, Origin};
+use holdwater::manifest::{CheckpointKind, Manifest};
 use holdwater::snapshot::freeze;
-use holdwater::state::{Cut, States};
+use holdwater::state::{Cut, State, States, Visitor};
 use holdwater::storage::{Area, ObjectId, Storage};
 use holdwater_bytes::{Bytes, BytesError};
 use holdwater_conformance::keyed::{All, contents};
@@ -50,15 +51,7 @@ impl<B: Storage + Clone> Fleet<B> {
     pub(crate) fn begin_with(storage: B, tasks: u16) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let options = options(directory.path()).with_native_checkpoints();
-        let recovered = Recovered {
-            epoch: 1,
-            origin: Origin::Fresh,
-            next: 1,
-            restored: None,
-            skipped: Vec::new(),
-            full: false,
-            retention: Retention::new(1, 1),
-        };
+        let recovered = Recovered::from(1, None);
         Self {
             tasks: open(&options, tasks),
             options,
@@ -79,6 +72,13 @@ impl<B: Storage + Clone> Fleet<B> {
 
     pub(crate) fn stores(&self) -> impl Iterator<Item = &RocksDb> {
         self.tasks.iter().map(|(_, store)| store)
+    }
+
+    /// Does up to `steps` pieces of upkeep in each state; returns how many were done.
+    pub(crate) fn sweep(&mut self, steps: usize) -> usize {
+        let mut sweep = Sweep { steps, done: 0 };
+        self.tasks.iter_mut().for_each(|(states, _)| states.each(&mut sweep).unwrap());
+        sweep.done
     }
 
     /// Returns how many keys the states hold.
@@ -182,25 +182,14 @@ impl<B: Storage + Clone> Fleet<B> {
         let manifest = self.coordinator.newest().cloned();
         self.epoch += 1;
         self.tasks = open(&self.options, tasks);
-        let mut retention = Retention::new(self.epoch, 1);
         if let Some(manifest) = &manifest {
-            retention.retain(manifest);
             for (index, (states, _)) in (0..).zip(&mut self.tasks) {
                 let (groups, policy) =
                     (KeyGroups::share(GROUPS, tasks, index), RestorePolicy::Fail);
                 load(manifest, OPERATOR, groups, &self.storage, policy, states).unwrap();
             }
         }
-        let recovered = Recovered {
-            epoch: self.epoch,
-            origin: manifest.as_ref().map_or(Origin::Fresh, |it| Origin::Restored(it.id)),
-            next: manifest.as_ref().map_or(1, |manifest| manifest.id.checkpoint + 1),
-            restored: manifest,
-            skipped: Vec::new(),
-            full: false,
-            retention,
-        };
-        self.coordinator = coordinator(tasks, recovered);
+        self.coordinator = coordinator(tasks, Recovered::from(self.epoch, manifest));
     }
 
     /// Returns what the newest checkpoint consists of.
@@ -223,6 +212,21 @@ impl<B: Storage + Clone> Fleet<B> {
     /// Lets the next tasks take portable checkpoints.
     pub(crate) fn keep_no_files(&mut self) {
         self.options = options(self.directory.path());
+    }
+}
+
+/// Sweeps each state, at no time in particular.
+struct Sweep {
+    steps: usize,
+    done: usize,
+}
+
+impl<E: StateError> Visitor<E> for Sweep {
+    type Stop = E;
+
+    fn state<S: State<Error = E>>(&mut self, state: &mut S) -> Result<(), E> {
+        self.done += state.sweep(0, self.steps)?;
+        Ok(())
     }
 }
 
