@@ -8,7 +8,7 @@ mod windows;
 
 pub use engine::{Engine, Workers};
 pub use processor::{Diff, Edit, Import, Rename, Reshard};
-pub use serve::Serve;
+pub use serve::{Beside, Serve};
 pub use tools::{Completions, Dump, Gc, Get, Inspect, KnownShell, List, Remove, Savepoint, Verify};
 pub use windows::Windows;
 
@@ -194,6 +194,10 @@ pub struct Run {
     /// What runs it.
     #[command(flatten)]
     pub workers: Workers,
+
+    /// What it answers meanwhile.
+    #[command(flatten)]
+    pub beside: Beside,
 }
 
 /// The names of the key fields, in the order in which they make up the key.
@@ -301,6 +305,7 @@ impl Run {
         let usage = |text: String| Err(Failure::Usage(text));
         self.windows.check()?;
         self.workers.check(self)?;
+        self.beside.check()?;
         let columns = self.columns();
         for (index, name) in columns.iter().enumerate() {
             if columns[..index].contains(name) {

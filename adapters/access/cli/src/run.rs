@@ -40,6 +40,7 @@ use crate::failure::Failure;
 use crate::input::Input;
 use crate::output::{Audience, Output};
 use crate::place::{Place, is_url};
+use crate::serve::Served;
 use crate::signature::decode_position;
 use crate::stop::Signals;
 
@@ -71,7 +72,9 @@ pub fn run(run: &Run) -> Result<u8, Failure> {
         }
         None => (None, None),
     };
-    let attempt = Attempt { run, setup: &setup, plan: &plan, cluster, checkpoints, options };
+    let served = Served::start(run)?;
+    let setup = &setup;
+    let attempt = Attempt { run, setup, plan: &plan, cluster, checkpoints, options, served };
     let (Some(summary), report) = attempt.make(inputs)? else {
         return Ok(signals.exit_code());
     };
@@ -88,6 +91,7 @@ struct Attempt<'r> {
     cluster: Option<Cluster>,
     checkpoints: Option<Checkpoints<Place>>,
     options: Options,
+    served: Option<Served>,
 }
 
 impl Attempt<'_> {
@@ -119,9 +123,9 @@ impl Attempt<'_> {
         &self,
         inputs: Vec<threads::Input<RowSource>>,
     ) -> Result<(Report, Result<Option<Summary>, Failure>), Failure> {
-        let Self { run, setup, plan, cluster, checkpoints, options } = self;
+        let Self { run, setup, plan, cluster, checkpoints, options, served } = self;
         let gauges = inputs.iter().map(|input| input.source.gauge()).collect();
-        let mut report = Report::new(run.progress, gauges);
+        let mut report = Report::new(run.progress, gauges, served.clone());
         let (checkpoints, options) = (checkpoints.clone(), options.clone());
         let cluster = cluster.clone();
         let report_of = &mut report;

@@ -83,17 +83,26 @@ impl Checkpoints {
     ///
     /// A directory may hold no checkpoint yet.
     pub fn open(argument: &str, words: Box<dyn Words>, cache_bytes: u64) -> Result<Self, Failure> {
-        let named = named(argument)?;
-        let checkpoints = Self {
+        let checkpoints = Self::unread(argument, words, cache_bytes)?;
+        checkpoints.look()?;
+        Ok(checkpoints)
+    }
+
+    /// Names what is to be read, as [`open`](Self::open) does, at a place where a job may have
+    /// taken nothing yet: it is not looked at before [`look`](Self::look).
+    pub fn unread(
+        argument: &str,
+        words: Box<dyn Words>,
+        cache_bytes: u64,
+    ) -> Result<Self, Failure> {
+        Ok(Self {
             argument: argument.to_owned(),
-            named,
+            named: named(argument)?,
             words,
             cache: Arc::new(Cache::new(cache_bytes)),
             known: RwLock::default(),
             looking: Mutex::default(),
-        };
-        checkpoints.look()?;
-        Ok(checkpoints)
+        })
     }
 
     /// Looks for a newer checkpoint; where nothing has changed that costs the listing of a place.

@@ -123,3 +123,36 @@ fn what_cannot_be_served_is_refused_in_one_line() {
     place.holdwater("serve dir --token-file token").refuse(2, &["token", "16"]);
     place.holdwater("serve dir --token-file none").refuse(1, &["none"]);
 }
+
+#[test]
+fn a_job_serves_what_it_has_completed_on_either_engine_and_refuses_what_serve_does() {
+    for engine in ["", "--engine timely -- -w 2"] {
+        let (place, rows) = Place::with_flights();
+        place.run_in_parts(JOB, "flights.csv", &rows, 1);
+        // Slow enough to be asked while it goes on, from where it was on.
+        place.append("flights.csv", &rows_again(&place));
+        let flags = format!("--rate 2000 --serve 127.0.0.1:0 {engine}");
+        let job = JOB.replace("--parallelism 2", "").replace("1h", "500rows");
+        let mut server = Server::start(&place, &format!("{job} {flags}"));
+        let mut client = server.client();
+        let first = client.get("/v1/states").1["checkpoint"]["number"].as_u64().unwrap();
+        server.running.until(|| {
+            let (status, answer) = client.get("/v1/key?key=ATL&state=count");
+            assert_eq!(status, 200, "{answer}");
+            answer["checkpoint"]["number"].as_u64().unwrap() > first
+        });
+        server.running.signal(Signal::TERM);
+        assert_eq!(server.running.wait().code, Some(143));
+    }
+    let place = Place::new();
+    let job = "run --input a.csv --key b --agg count --serve";
+    place.holdwater(&format!("{job} 127.0.0.1:0")).refuse(2, &["--checkpoints"]);
+    let job = job.replace("--serve", "--checkpoints dir --serve");
+    place.holdwater(&format!("{job} 0.0.0.0:0")).refuse(2, &["--token-file"]);
+    place.holdwater(&format!("{job} here")).refuse(2, &["here"]);
+}
+
+/// Returns the rows of a file without their header.
+fn rows_again(place: &Place) -> String {
+    place.read("flights.csv").split_once('\n').unwrap().1.to_owned()
+}

@@ -6,5 +6,6 @@
 
 mod command;
 mod docs;
+mod load;
 mod page;
 mod server;

@@ -3,9 +3,10 @@
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::process::ChildStdin;
 
 use holdwater_system::place::Place;
-use holdwater_system::process::Running;
+use holdwater_system::process::{Invocation, Running};
 use serde_json::Value;
 
 /// A program that serves.
@@ -24,14 +25,28 @@ pub(crate) struct Client {
 impl Server {
     /// Starts a command that serves, and waits until it does.
     pub(crate) fn start(place: &Place, line: &str) -> Self {
+        Self::wait(place, Invocation::start(Self::command(place, line)))
+    }
+
+    /// Starts a command that serves while it is fed, and waits until it does.
+    pub(crate) fn start_fed(
+        place: &Place,
+        line: &str,
+        feed: impl FnOnce(ChildStdin) + Send + 'static,
+    ) -> Self {
+        Self::wait(place, Self::command(place, line).feed(feed))
+    }
+
+    fn command(place: &Place, line: &str) -> Invocation {
         // What it tells goes to a file that can be read meanwhile.
-        let told = place.path("told");
-        File::create(&told).unwrap();
-        let script = format!("exec \"$0\" {line} 2> told");
-        let mut running = place.shell(&script).start();
+        File::create(place.path("told")).unwrap();
+        place.shell(&format!("exec \"$0\" {line} 2> told"))
+    }
+
+    fn wait(place: &Place, mut running: Running) -> Self {
         let mut address = None;
         running.until(|| {
-            let text = fs::read_to_string(&told).unwrap();
+            let text = fs::read_to_string(place.path("told")).unwrap();
             let line = text.lines().find_map(|line| line.split_once(" at http://"));
             address = line.map(|(_, address)| address.to_owned());
             address.is_some() && text.ends_with('\n')

@@ -10,6 +10,7 @@ use indicatif::{HumanCount, ProgressBar, ProgressState, ProgressStyle};
 use super::gauge::Gauge;
 use crate::arguments::Progress;
 use crate::duration::age_in_words;
+use crate::serve::Served;
 
 /// Writes to standard error what a job tells.
 #[derive(Debug)]
@@ -21,11 +22,13 @@ pub(super) struct Report {
     skipped: Vec<String>,
     /// Whether results are written that no restart takes back.
     repeats: bool,
+    /// Who answers what checkpoints hold, and is told of them.
+    served: Option<Served>,
 }
 
 impl Report {
     /// Shows progress unless told never to, or unless standard error is no terminal.
-    pub(super) fn new(progress: Progress, gauges: Vec<Gauge>) -> Self {
+    pub(super) fn new(progress: Progress, gauges: Vec<Gauge>, served: Option<Served>) -> Self {
         let bar = match progress {
             Progress::Auto => ProgressBar::new_spinner(),
             Progress::Never => ProgressBar::hidden(),
@@ -36,7 +39,7 @@ impl Report {
             let _ = write!(out, "{}", HumanCount(state.per_sec() as u64));
         };
         bar.set_style(style.expect("the template is sound").with_key("rate", rate));
-        Self { bar, gauges, newest: None, skipped: Vec::new(), repeats: false }
+        Self { bar, gauges, newest: None, skipped: Vec::new(), repeats: false, served }
     }
 
     /// Tells whether results are written that no restart takes back.
@@ -86,6 +89,9 @@ impl Observer for Report {
                 self.line(&format!("warning: checkpoint {id} was given up: {why}"));
             }
             Event::Completed(completed) => {
+                if let Some(served) = &self.served {
+                    served.took(completed.id, completed.duration);
+                }
                 if completed.kind == CheckpointKind::Savepoint {
                     self.line(&format!("savepoint {} is complete, and kept", completed.id));
                 }
