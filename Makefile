@@ -6,7 +6,7 @@ SECONDS ?= 60
 TARGETS ?= evolving manifest snapshot walker
 KILLS ?= 1000
 
-.PHONY: help test quick tools objects serve rocksdb libclang format lint core tests docs sim smoke planted \
+.PHONY: help test quick tools objects serve sql rocksdb libclang format lint core tests docs sim smoke planted \
 	planted-table crash-points bare-metal wasm kill bench fuzz golden corpus
 .NOTPARALLEL:
 
@@ -15,7 +15,7 @@ help: ## List the targets
 
 # In the order in which failing is cheapest: what is missing for RocksDB is told at once, and that it
 # is compiled, for minutes and once, comes last.
-test: tools libclang format core lint docs tests objects serve smoke planted wasm bare-metal rocksdb ## Run everything that a change must pass
+test: tools libclang format core lint docs tests objects serve sql smoke planted wasm bare-metal rocksdb ## Run everything that a change must pass
 
 quick: tools format lint tests ## Run what is worth running before every commit
 
@@ -51,6 +51,15 @@ serve: ## Check and test the server, and its page in a browser
 	$(CARGO) test -p holdwater-serve --features http
 	$(CARGO) test -p holdwater-system --features serve --test serve
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc -p holdwater-serve --features http --no-deps --lib
+
+# DataFusion and Arrow, which nobody compiles who does not use them; once for all that is here.
+sql: ## Check and test SQL over checkpoints
+	$(CARGO) clippy -p holdwater-table --all-targets --features sql -- -D warnings
+	$(CARGO) clippy -p holdwater-cli --features sql -- -D warnings
+	$(CARGO) clippy -p holdwater-system --features sql --test processor -- -D warnings
+	$(CARGO) test -p holdwater-table --features sql
+	$(CARGO) test -p holdwater-system --features sql --test processor -- sql queries
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc -p holdwater-table --features sql --no-deps --lib
 
 tools:
 	@for tool in fmt clippy; do $(CARGO) $$tool --version >/dev/null 2>&1 || { \

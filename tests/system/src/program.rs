@@ -42,6 +42,7 @@ fn build() -> PathBuf {
         ("objects", cfg!(feature = "objects")),
         ("rocksdb", cfg!(feature = "rocksdb")),
         ("serve", cfg!(feature = "serve")),
+        ("sql", cfg!(feature = "sql")),
     ];
     let features = features.into_iter().filter(|(_, built)| *built).map(|(feature, _)| feature);
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());

@@ -7,7 +7,7 @@ mod tools;
 mod windows;
 
 pub use engine::{Engine, Workers};
-pub use processor::{Diff, Edit, Import, Rename, Reshard};
+pub use processor::{Diff, Edit, Import, Rename, Reshard, Sql};
 pub use serve::{Beside, Serve};
 pub use tools::{Completions, Dump, Gc, Get, Inspect, KnownShell, List, Remove, Savepoint, Verify};
 pub use windows::Windows;
@@ -59,6 +59,8 @@ pub enum Command {
     Serve(Serve),
     /// Show what changed from one checkpoint to another
     Diff(Diff),
+    /// Ask checkpoints in SQL, in builds with --features sql
+    Sql(Sql),
     /// Copy a checkpoint to a directory of its own that needs no other
     Savepoint(Savepoint),
     /// Put and remove rows of a state, as a savepoint that a job starts from

@@ -20,6 +20,7 @@
 //! | [`mod@get`] | the rows of one key |
 //! | [`mod@serve`] | the server that answers over HTTP |
 //! | [`mod@diff`] | what changed from one checkpoint to another |
+//! | [`mod@sql`] | queries over checkpoints |
 //! | [`mod@edit`], [`mod@import`], [`reshape`] | checkpoints changed, as savepoints |
 //! | [`completions`] | what a shell completes |
 //! | [`output`] | result rows as CSV, JSON lines or a table |
@@ -57,6 +58,7 @@ mod shown;
 mod signature;
 pub mod size;
 pub mod spec;
+pub mod sql;
 mod stop;
 mod table;
 mod terminal;

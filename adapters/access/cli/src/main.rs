@@ -10,7 +10,7 @@ use holdwater_cli::arguments::{Arguments, Command, Refusal};
 use holdwater_cli::failure::Failure;
 use holdwater_cli::{
     completions, diff, dump, edit, gc, get, import, inspect, list, reshape, run, savepoint, serve,
-    verify,
+    sql, verify,
 };
 
 fn main() -> ExitCode {
@@ -48,6 +48,7 @@ fn main() -> ExitCode {
         }
         Ok(Command::Get(arguments)) => get::get(&arguments, &mut io::stdout().lock()).map(|()| 0),
         Ok(Command::Serve(arguments)) => serve::serve(&arguments),
+        Ok(Command::Sql(arguments)) => sql::sql(&arguments, &mut io::stdout().lock()).map(|()| 0),
         Ok(Command::Savepoint(arguments)) => {
             savepoint::savepoint(&arguments, &mut io::stdout().lock()).map(|()| 0)
         }

@@ -63,15 +63,9 @@ impl Output {
     /// What is no regular file, such as a pipe or `/dev/null`, is written to as it is.
     pub fn to_file(path: &Path, format: Format, columns: &[String]) -> Result<Self, Failure> {
         let name = path.display().to_string();
-        let (path, special) = target(path)?;
-        let opened = if special {
-            File::options().write(true).open(&path).map(Sink::Direct)
-        } else {
-            temporary_beside(&path).map(Sink::Temporary)
-        };
-        let sink = opened.map_err(|source| failed(&name, source))?;
+        let (sink, path) = Sink::to_file(path)?;
         let rows = Rows::new(format, columns, sink);
-        Self { rows, columns: columns.len(), name, path: (!special).then_some(path) }.begin(columns)
+        Self { rows, columns: columns.len(), name, path }.begin(columns)
     }
 
     /// Begins rows of the given columns on standard output. Without a format: CSV for a program, an
@@ -115,8 +109,9 @@ impl Output {
     }
 }
 
+/// Where bytes go.
 #[derive(Debug)]
-enum Sink {
+pub(crate) enum Sink {
     Stdout(io::Stdout),
     Temporary(NamedTempFile),
     /// A pipe or device, which cannot be replaced.
@@ -124,7 +119,21 @@ enum Sink {
 }
 
 impl Sink {
-    fn publish(mut self, path: Option<&Path>) -> io::Result<()> {
+    /// Opens a file, and returns the path that it is to be [published](Self::publish) under.
+    pub(crate) fn to_file(path: &Path) -> Result<(Self, Option<PathBuf>), Failure> {
+        let name = path.display().to_string();
+        let (path, special) = target(path)?;
+        let opened = if special {
+            File::options().write(true).open(&path).map(Self::Direct)
+        } else {
+            temporary_beside(&path).map(Self::Temporary)
+        };
+        let sink = opened.map_err(|source| failed(&name, source))?;
+        Ok((sink, (!special).then_some(path)))
+    }
+
+    /// Puts the file under its path.
+    pub(crate) fn publish(mut self, path: Option<&Path>) -> io::Result<()> {
         self.flush()?;
         let (Self::Temporary(file), Some(path)) = (self, path) else {
             return Ok(());

@@ -65,6 +65,27 @@ impl Failure {
     }
 }
 
+/// Of what the system says, the copy keeps the kind and the text.
+impl Clone for Failure {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Usage(text) => Self::Usage(text.clone()),
+            Self::Data(text) => Self::Data(text.clone()),
+            Self::Io { what, source } => {
+                Self::io(what.clone(), io::Error::new(source.kind(), source.to_string()))
+            }
+            Self::Resource(text) => Self::Resource(text.clone()),
+            Self::Busy(text) => Self::Busy(text.clone()),
+            Self::Corrupt(text) => Self::Corrupt(text.clone()),
+            Self::Missing(text) => Self::Missing(text.clone()),
+            Self::Damaged(text) => Self::Damaged(text.clone()),
+            Self::Foreign(text) => Self::Foreign(text.clone()),
+            Self::Changed(text) => Self::Changed(text.clone()),
+            Self::Newer(text) => Self::Newer(text.clone()),
+        }
+    }
+}
+
 impl From<FilesError> for Failure {
     fn from(error: FilesError) -> Self {
         let FilesError { step, path, source } = error;

@@ -147,8 +147,7 @@ impl<'c> StateReader<'c> {
     /// Reads the rows of one group, in the order of their encoded keys.
     pub fn group(&self, group: u16) -> Result<Vec<Row>, Failure> {
         let rows = self.encoded(group)?;
-        let rows = rows.iter().map(|(key, row)| Row::read(&self.types, key, row));
-        rows.collect::<Result<_, _>>().map_err(|_| self.undecodable())
+        rows.iter().map(|(key, row)| self.row(key, row)).collect()
     }
 
     /// Reads the rows of one group as they are encoded.
@@ -211,13 +210,21 @@ impl<'c> StateReader<'c> {
     fn found(&self, rows: &EncodedRows, key: &[u8]) -> Result<Vec<Row>, Failure> {
         // No encoding begins with another.
         let own = rows.range(key.to_vec()..).take_while(|(other, _)| other.starts_with(key));
-        let own = own.map(|(key, row)| Row::read(&self.types, key, row));
-        own.collect::<Result<_, _>>().map_err(|_| self.undecodable())
+        own.map(|(key, row)| self.row(key, row)).collect()
+    }
+
+    /// Returns the group that the schema of keys says a key lies in, if keys have groups; and
+    /// [`are_routed`](Self::are_routed) tells whether they lie there.
+    pub fn group_by_schema(&self, key: &Datum) -> Option<u16> {
+        let manifest = &self.checkpoint.manifest;
+        let is_known = self.types.kind.is_keyed() && manifest.hash_function == HASH_FUNCTION;
+        group_of(self.key_schema(), key, manifest.key_groups).ok().filter(|_| is_known)
     }
 
     /// Returns whether these rows of `group` lie where the schema of keys alone says; if there are
-    /// none, those of another group.
-    fn are_routed(&self, group: u16, rows: &EncodedRows) -> Result<bool, Failure> {
+    /// none, those of another group. Where a type of keys has a digest of its own making they do
+    /// not.
+    pub fn are_routed(&self, group: u16, rows: &EncodedRows) -> Result<bool, Failure> {
         if rows.is_empty() {
             return self.has_routed_rows();
         }
@@ -310,8 +317,7 @@ impl Iterator for Rows<'_> {
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             if let Some((key, row)) = self.group.next() {
-                let read = Row::read(&self.state.types, &key, &row);
-                return Some(read.map_err(|_| self.state.undecodable()));
+                return Some(self.state.row(&key, &row));
             }
             match self.state.read(&mut self.parts, self.chains.next()?) {
                 Ok(rows) => self.group = rows.into_iter(),

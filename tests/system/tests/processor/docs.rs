@@ -1,4 +1,4 @@
-//! The commands of docs/processor.md and docs/operating.md.
+//! The commands of docs/processor.md, docs/sql.md and docs/operating.md.
 
 use holdwater_system::page::{Block, blocks};
 use holdwater_system::place::Place;
@@ -25,4 +25,11 @@ fn the_commands_of_the_page_print_what_it_shows() {
 fn the_commands_that_operate_a_job_do_what_their_page_says() {
     assert!(blocks("operating.md").len() >= 7);
     follow("operating.md");
+}
+
+#[cfg(feature = "sql")]
+#[test]
+fn the_queries_of_their_page_print_what_it_shows() {
+    assert!(blocks("sql.md").iter().any(|block| block.printed.is_some()));
+    follow("sql.md");
 }

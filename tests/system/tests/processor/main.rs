@@ -9,6 +9,7 @@ mod edit;
 mod get;
 mod import;
 mod reshape;
+mod sql;
 
 use serde_json::Value;
 

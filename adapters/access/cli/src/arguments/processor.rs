@@ -86,6 +86,31 @@ pub struct Import {
     pub memory_limit: Option<u64>,
 }
 
+/// What to ask.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = SQL_EXAMPLES)]
+#[command(override_usage = "holdwater sql [OPTIONS] [NAME=]CHECKPOINT... QUERY")]
+pub struct Sql {
+    /// The checkpoints, called as said or else a, b, c..: a directory for its newest intact one,
+    /// DIR@ID as list prints it, or a manifest; and the query, one statement that reads
+    #[arg(required = true, num_args = 1.., value_name = "[NAME=]CHECKPOINT... QUERY")]
+    pub checkpoints_and_query: Vec<String>,
+    /// How rows are written [default: jsonl for an output .jsonl or .ndjson, else csv; on a
+    /// terminal a table]
+    #[arg(long, value_enum)]
+    pub format: Option<Format>,
+    /// Rows as JSON lines; what --format jsonl does
+    #[arg(long, conflicts_with = "format")]
+    pub json: bool,
+    /// The file to write rows to, put in place at the end [default: standard output]
+    #[arg(long, value_name = "PATH")]
+    pub output: Option<PathBuf>,
+    /// How much memory sorting, joining and grouping may take; more than that waits in files in the
+    /// directory TMPDIR where it can
+    #[arg(long, value_parser = parse_size, default_value = "512MiB", value_name = "SIZE")]
+    pub memory_limit: u64,
+}
+
 /// What to spread over other key groups.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = RESHARD_EXAMPLES)]
@@ -159,6 +184,26 @@ Examples:
 
   Start the job from it:
     holdwater run --checkpoints new --from imported ...";
+
+const SQL_EXAMPLES: &str = "\
+Each state is a table, called as inspect names it: aggregate/count is count, mean:delay is
+mean_delay or \"mean:delay\". Its columns are the fields of the key, window_start and window_end
+where it has windows, and value. What a checkpoint consists of is in meta.checkpoints,
+meta.operators, meta.states, meta.key_groups and meta.files.
+
+Examples:
+  The largest counts:
+    holdwater sql checkpoints 'select origin, value from count order by value desc limit 10'
+
+  One key, of which one key group is read:
+    holdwater sql checkpoints \"select * from count where origin = 'ATL'\"
+
+  What changed between two checkpoints:
+    holdwater sql checkpoints@7.e2 checkpoints@8.e2 \"select coalesce(x.origin, y.origin), x.value, y.value
+      from a.count x full join b.count y on x.origin = y.origin
+      where x.value is distinct from y.value\"
+
+In builds with --features sql.";
 
 const RESHARD_EXAMPLES: &str = "\
 Examples:

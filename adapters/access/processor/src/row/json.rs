@@ -115,8 +115,9 @@ impl StateReader<'_> {
         }
     }
 
-    /// Returns the schema of what a row holds, as one value.
-    fn held_schema(&self, is_stamped: bool) -> Result<StoredSchema, Malformed> {
+    /// Returns the schema of what a row holds, as one value: of [`Held::datum`], or with stamps of
+    /// [`Held::stored`].
+    pub fn held_schema(&self, is_stamped: bool) -> Result<StoredSchema, Malformed> {
         let types = self.types();
         let stamped = |value: StoredSchema| match is_stamped {
             true => {
@@ -134,7 +135,8 @@ impl StateReader<'_> {
         }
     }
 
-    fn held(&self, datum: Datum, is_stamped: bool) -> Held {
+    /// Takes what a row holds apart, as [`held_schema`](Self::held_schema) says it is put together.
+    pub fn held(&self, datum: Datum, is_stamped: bool) -> Held {
         let piece = |datum| Piece::of(datum, is_stamped);
         let types = self.types();
         match (types.kind.rows(), datum) {
