@@ -1,4 +1,4 @@
-//! The commands of docs/processor.md, docs/sql.md and docs/operating.md.
+//! The commands of pages in docs.
 
 use holdwater_system::page::{Block, blocks};
 use holdwater_system::place::Place;
@@ -7,7 +7,7 @@ use holdwater_system::place::Place;
 fn follow(page: &str) {
     let (place, _) = Place::with_flights();
     for Block { commands, printed } in blocks(page) {
-        let script = format!("set -e\nholdwater() {{ \"$0\" \"$@\"; }}\n{commands}");
+        let script = format!("set -e\nPATH=$(dirname \"$0\"):$PATH\n{commands}");
         let finished = place.shell(&script).succeed();
         if let Some(printed) = printed {
             assert_eq!(finished.stdout, printed, "{commands}");
@@ -32,4 +32,16 @@ fn the_commands_that_operate_a_job_do_what_their_page_says() {
 fn the_queries_of_their_page_print_what_it_shows() {
     assert!(blocks("sql.md").iter().any(|block| block.printed.is_some()));
     follow("sql.md");
+}
+
+#[test]
+fn a_job_changes_its_store_as_the_page_about_stores_says() {
+    assert_eq!(blocks("stores.md").len(), 1);
+    follow("stores.md");
+}
+
+#[test]
+fn what_is_verified_and_damaged_is_as_its_page_says() {
+    assert_eq!(blocks("verifying.md").len(), 3);
+    follow("verifying.md");
 }
