@@ -1,4 +1,4 @@
-//! `holdwater get`: what a state of a checkpoint holds of one key.
+//! `holdwater get`: what a state of a checkpoint holds of one key, from its files or a server.
 
 use std::io::Write;
 
@@ -11,6 +11,7 @@ use crate::checkpoint::Checkpoint;
 use crate::dump::no_such_key;
 use crate::failure::{Failure, quoted};
 use crate::savepoint::warn;
+use crate::serve;
 use crate::shown::{Columns, window_start};
 use crate::terminal::shown;
 use crate::timestamp::parse_timestamp;
@@ -20,6 +21,14 @@ use crate::timestamp::parse_timestamp;
 /// Only the parts of the key's group are read. Where they are damaged or gone, the newest
 /// checkpoint that is intact as a whole is looked for.
 pub fn get(get: &Get, out: &mut impl Write) -> Result<(), Failure> {
+    if is_server(&get.checkpoint) {
+        let found = serve::get(get)?;
+        return shown(out.write_all(found.as_bytes()).and_then(|()| out.flush()));
+    }
+    if get.token_file.is_some() {
+        let why = "--token-file is for a server; give its URL, http://HOST:PORT";
+        return Err(Failure::Usage(why.to_owned()));
+    }
     let found = match lines(get, &Checkpoint::open_unread(&get.checkpoint)?) {
         Err(Failure::Corrupt(_) | Failure::Missing(_)) => {
             let checkpoint = Checkpoint::open(&get.checkpoint)?;
@@ -29,6 +38,11 @@ pub fn get(get: &Get, out: &mut impl Write) -> Result<(), Failure> {
         found => found?,
     };
     shown(out.write_all(found.as_bytes()).and_then(|()| out.flush()))
+}
+
+/// Returns whether a server is meant: files have no such names.
+fn is_server(checkpoint: &str) -> bool {
+    ["http://", "https://"].iter().any(|scheme| checkpoint.starts_with(scheme))
 }
 
 fn lines(get: &Get, checkpoint: &Checkpoint) -> Result<String, Failure> {

@@ -27,10 +27,13 @@ fn a_key_has_the_values_that_the_job_computes_and_get_prints() {
         assert_eq!(answer["checkpoint"]["id"], *newest);
         let states = answer["states"].as_array().unwrap();
         assert_eq!(states.len(), 3);
+        let address = &server.address;
         for state in states {
             let name = state["state"].as_str().unwrap();
             let got = place.holdwater(&format!("get dir --state {name} --key {key}")).succeed();
             assert_eq!(format!("{}\n", state["rows"][0]), sorted(&got.stdout));
+            let asked = format!("get http://{address}/ --state {name} --key {key}");
+            assert_eq!(place.holdwater(&asked).succeed().stdout, got.stdout);
         }
         let count = states.iter().find(|state| state["state"] == "count").unwrap();
         assert_eq!(count["rows"][0]["value"].to_string(), row[1]);
@@ -155,4 +158,24 @@ fn a_job_serves_what_it_has_completed_on_either_engine_and_refuses_what_serve_do
 /// Returns the rows of a file without their header.
 fn rows_again(place: &Place) -> String {
     place.read("flights.csv").split_once('\n').unwrap().1.to_owned()
+}
+
+#[test]
+fn get_of_a_server_ends_as_get_of_files_does() {
+    let (place, _) = Place::with_flights();
+    place.holdwater(&JOB.replace("origin", "origin,destination")).succeed();
+    place.write("token", "0123456789abcdef\n");
+    let server = Server::start(&place, "serve dir --listen 127.0.0.1:0 --token-file token");
+    let url = format!("http://{}", server.address);
+    let get = |line: &str| place.holdwater(&format!("get {url} --token-file token {line}"));
+    let key = "--state distinct:destination --key SFO,LAX";
+    let files = place.holdwater(&format!("get dir {key} --map-key LAX")).succeed();
+    assert_eq!(get(&format!("{key} --map-key LAX")).succeed().stdout, files.stdout);
+    get("--state count --key SFO,nobody").refuse(1, &["SFO,nobody", "count"]);
+    get("--state counts --key SFO,LAX").refuse(1, &["counts", "mean:delay"]);
+    get("--state count --key SFO").refuse(2, &["destination"]);
+    get("--state count --key SFO,LAX --window 2001-01-01").refuse(2, &["window"]);
+    place.holdwater(&format!("get {url} {key}")).refuse(1, &["token", &url]);
+    place.holdwater(&format!("get dir --token-file token {key}")).refuse(2, &["--token-file"]);
+    place.holdwater(&format!("get http://127.0.0.1:1 {key}")).refuse(1, &["127.0.0.1:1"]);
 }

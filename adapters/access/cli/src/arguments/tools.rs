@@ -73,7 +73,9 @@ pub struct Dump {
 #[derive(Args, Clone, Debug)]
 #[command(after_help = GET_EXAMPLES)]
 pub struct Get {
-    /// A directory for its newest intact checkpoint, DIR@ID as list prints it, or a manifest
+    /// A directory for its newest intact checkpoint, DIR@ID as list prints it, or a manifest; or
+    /// http://HOST:PORT where a job or serve answers, in builds with --features serve
+    #[arg(value_name = "CHECKPOINT|URL")]
     pub checkpoint: String,
     /// The state to look in, as inspect names it: NAME, or OPERATOR/NAME where two are alike
     #[arg(long, value_name = "NAME")]
@@ -90,6 +92,9 @@ pub struct Get {
     /// Rows as JSON lines, as they are without it
     #[arg(long)]
     pub json: bool,
+    /// A file with the token that a server expects
+    #[arg(long, value_name = "PATH")]
+    pub token_file: Option<PathBuf>,
 }
 
 /// What to make a savepoint of.
@@ -196,6 +201,9 @@ Examples:
 
   In one window:
     holdwater get checkpoints --state count --key ATL --window 2001-01-03
+
+  Of a job that runs with --serve, or a server:
+    holdwater get http://127.0.0.1:7411 --state count --key ATL
 
 Only the parts of the key's group are read. Exit codes: 0 found, 1 no such key or not readable,
 2 usage, 3 something is damaged.";

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use holdwater::manifest::CheckpointId;
 
-use crate::arguments::{Run, Serve};
+use crate::arguments::{Get, Run, Serve};
 use crate::failure::Failure;
 
 /// A server beside a job, of which there is none.
@@ -16,6 +16,12 @@ pub(crate) struct Served(Infallible);
 /// Says how to get a build that serves.
 pub fn serve(_: &Serve) -> Result<u8, Failure> {
     Err(not_built("serve"))
+}
+
+/// Refuses to ask a server.
+pub(crate) fn get(get: &Get) -> Result<String, Failure> {
+    let url = &get.checkpoint;
+    Err(Failure::Usage(format!("{url}: this build asks no servers: build with `--features serve`")))
 }
 
 /// Refuses to serve beside a job.
@@ -51,6 +57,11 @@ mod tests {
         let said = "serve: this build has no server: build with `--features serve`";
         assert_eq!(failure.to_string(), said);
         let run = "holdwater run --input a --key b --agg count --checkpoints c --serve 127.0.0.1:0";
+        let get = "holdwater get http://127.0.0.1:7411 --state s --key k";
+        let read = Arguments::read(get.split(' '));
+        let Ok(Command::Get(arguments)) = read else { panic!("{read:?}") };
+        let failure = super::get(&arguments).unwrap_err();
+        assert!(failure.to_string().ends_with("build with `--features serve`"), "{failure}");
         let Err(Refusal::Failure(failure)) = Arguments::read(run.split(' ')) else { panic!() };
         assert_eq!(failure.to_string(), format!("--{said}"));
     }

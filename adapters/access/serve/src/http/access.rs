@@ -37,6 +37,11 @@ impl Token {
         Ok(Self(token.as_bytes().to_vec()))
     }
 
+    /// Returns what to show: the value of the header `Authorization`.
+    pub fn shown(&self) -> String {
+        format!("Bearer {}", String::from_utf8_lossy(&self.0))
+    }
+
     /// Returns whether a head shows it. How long that takes tells its length at most.
     fn is_shown(&self, headers: &HeaderMap) -> bool {
         let shown = headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
