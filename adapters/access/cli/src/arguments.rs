@@ -1,12 +1,14 @@
 //! The commands and their flags.
 
 mod engine;
+mod format;
 mod processor;
 mod serve;
 mod tools;
 mod windows;
 
 pub use engine::{Engine, Workers};
+pub use format::{FileFormat, Format};
 pub use processor::{Diff, Edit, Import, Rename, Reshard, Sql};
 pub use serve::{Beside, Serve};
 pub use tools::{Completions, Dump, Gc, Get, Inspect, KnownShell, List, Remove, Savepoint, Verify};
@@ -205,15 +207,6 @@ pub struct Run {
 /// The names of the key fields, in the order in which they make up the key.
 pub type KeyFields = Box<[String]>;
 
-/// How records or rows are written.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
-pub enum Format {
-    /// Comma-separated values, RFC 4180, with a header
-    Csv,
-    /// One JSON object per line
-    Jsonl,
-}
-
 /// What a bad row does.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
 pub enum BadRows {
@@ -327,21 +320,6 @@ impl Run {
             check_parallelism(parallelism, MAX_KEY_GROUPS)?;
         }
         Ok(())
-    }
-}
-
-impl Format {
-    /// Returns the format that the ending of `path` stands for.
-    pub fn of(path: &Path) -> Self {
-        match path.extension() {
-            Some(ending)
-                if ending.eq_ignore_ascii_case("jsonl")
-                    || ending.eq_ignore_ascii_case("ndjson") =>
-            {
-                Self::Jsonl
-            }
-            _ => Self::Csv,
-        }
     }
 }
 

@@ -4,8 +4,11 @@ mod write;
 
 use std::io::{self, Write};
 
+use holdwater_processor::StateReader;
+use holdwater_processor::row::Row;
+
 use self::write::Printer;
-use crate::arguments::{Dump, Format};
+use crate::arguments::{Dump, FileFormat, Format};
 use crate::failure::{Failure, quoted};
 use crate::savepoint::open;
 use crate::shown::Columns;
@@ -54,22 +57,59 @@ fn attempt(dump: &Dump, out: &mut impl Write) -> Result<(), Stop> {
     let checkpoint = open(&dump.checkpoint)?;
     let state = checkpoint.state(&dump.state)?;
     let columns = Columns::of(&state);
-    let format = if dump.json { Format::Jsonl } else { dump.format };
-    let Some(cells) = &dump.key else {
-        let rows = state.rows()?;
-        let mut printer = Printer::new(format, &columns, dump.stored, out)?;
-        for row in rows {
-            printer.row(row?)?;
-        }
-        return Ok(printer.finish()?);
+    let rows = rows(dump, &state, &columns)?;
+    let format = match dump.format {
+        _ if dump.json => Format::Jsonl,
+        FileFormat::Csv => Format::Csv,
+        FileFormat::Jsonl => Format::Jsonl,
+        FileFormat::Parquet => return write_parquet(&state, rows, dump.stored, out),
     };
-    let rows = state.key(&columns.key_of(state.key_schema(), cells)?)?;
-    if rows.is_empty() {
-        return Err(no_such_key(state.name(), cells).into());
-    }
     let mut printer = Printer::new(format, &columns, dump.stored, out)?;
-    rows.into_iter().try_for_each(|row| printer.row(row))?;
+    for row in rows {
+        printer.row(row?)?;
+    }
     Ok(printer.finish()?)
+}
+
+/// Returns the rows that are asked for.
+fn rows<'c>(
+    dump: &Dump,
+    state: &StateReader<'c>,
+    columns: &Columns,
+) -> Result<Box<dyn Iterator<Item = Result<Row, Failure>> + 'c>, Failure> {
+    let Some(cells) = &dump.key else { return Ok(Box::new(state.rows()?)) };
+    let rows = state.key(&columns.key_of(state.key_schema(), cells)?)?;
+    match rows.is_empty() {
+        true => Err(no_such_key(state.name(), cells)),
+        false => Ok(Box::new(rows.into_iter().map(Ok))),
+    }
+}
+
+/// Writes rows as a Parquet file.
+#[cfg(feature = "sql")]
+fn write_parquet(
+    state: &StateReader<'_>,
+    rows: impl Iterator<Item = Result<Row, Failure>>,
+    stored: bool,
+    out: &mut impl Write,
+) -> Result<(), Stop> {
+    let mut file = holdwater_table::ParquetRows::new(state, stored)?;
+    for row in rows {
+        out.write_all(&file.write(row?)?)?;
+    }
+    out.write_all(&file.finish()?)?;
+    Ok(out.flush()?)
+}
+
+/// Says that this build writes no Parquet.
+#[cfg(not(feature = "sql"))]
+fn write_parquet(
+    _: &StateReader<'_>,
+    _: impl Iterator<Item = Result<Row, Failure>>,
+    _: bool,
+    _: &mut impl Write,
+) -> Result<(), Stop> {
+    Err(crate::sql::unbuilt("Parquet").into())
 }
 
 /// Says that a state has nothing of a key.

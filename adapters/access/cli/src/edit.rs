@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
+use std::sync::Arc;
 
 use holdwater_processor::datum::{Datum, Names};
 use holdwater_processor::edit::Edits;
@@ -17,8 +18,14 @@ use crate::timestamp::parse_timestamp;
 
 /// Writes a checkpoint with rows of one state put and removed to a place where nothing is yet.
 pub fn edit(edit: &Edit, out: &mut impl Write) -> Result<(), Failure> {
-    let checkpoint = open(&edit.checkpoint)?;
-    let edits = edits(edit, &checkpoint)?;
+    let checkpoint = Arc::new(open(&edit.checkpoint)?);
+    let mut edits = edits(edit, &checkpoint)?;
+    if let Some(query) = &edit.delete_from {
+        crate::sql::remove(&mut edits, &checkpoint, query)?;
+    }
+    if let Some(query) = &edit.set_from {
+        crate::sql::put(&mut edits, &checkpoint, query)?;
+    }
     let saved = checkpoint.edit(&edits, &edit.out)?;
     told(saved, &edit.out, out)
 }

@@ -9,7 +9,7 @@ use holdwater_processor::datum::Datum;
 use holdwater_processor::edit::Edits;
 use holdwater_processor::row::Row;
 
-use crate::arguments::{Format, Import};
+use crate::arguments::{FileFormat, Import};
 use crate::edit::{at_line, names_of, put_lines, within};
 use crate::failure::{Failure, quoted};
 use crate::savepoint::{open, told};
@@ -21,13 +21,26 @@ pub fn import(import: &Import, out: &mut impl Write) -> Result<(), Failure> {
     let checkpoint = open(&import.like)?;
     let edits = Edits::replacing(checkpoint.state(&import.state)?)?;
     let mut edits = within(edits, import.memory_limit);
-    let format = import.format.unwrap_or_else(|| Format::of(&import.rows));
-    match format {
-        Format::Csv => put_records(&mut edits, &import.rows)?,
-        Format::Jsonl => put_lines(&mut edits, &import.rows)?,
+    match import.format.unwrap_or_else(|| FileFormat::of(&import.rows)) {
+        FileFormat::Csv => put_records(&mut edits, &import.rows)?,
+        FileFormat::Jsonl => put_lines(&mut edits, &import.rows)?,
+        FileFormat::Parquet => put_parquet(&mut edits, &import.rows)?,
     }
     let saved = checkpoint.edit(&edits, &import.out)?;
     told(saved, &import.out, out)
+}
+
+/// Puts the rows of a Parquet file.
+#[cfg(feature = "sql")]
+fn put_parquet(edits: &mut Edits<'_>, path: &Path) -> Result<(), Failure> {
+    let state = edits.state().clone();
+    holdwater_table::read_parquet(&state, path, |row| edits.put(row))
+}
+
+/// Says that this build reads no Parquet.
+#[cfg(not(feature = "sql"))]
+fn put_parquet(_: &mut Edits<'_>, _: &Path) -> Result<(), Failure> {
+    Err(crate::sql::unbuilt("Parquet"))
 }
 
 /// Puts the rows of a CSV file, whose columns are those of a dump.

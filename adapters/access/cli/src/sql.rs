@@ -1,7 +1,10 @@
 //! `holdwater sql`: queries over checkpoints.
 
+mod edit;
 #[cfg(feature = "sql")]
 mod write;
+
+pub(crate) use self::edit::{put, remove};
 
 #[cfg(feature = "sql")]
 use std::{path::Path, sync::Arc};
@@ -40,12 +43,10 @@ pub fn sql(sql: &Sql, out: &mut impl Write) -> Result<(), Failure> {
         begun => begun,
     };
     let (first, rows) = attempt?;
-    let mut printer = Printer::new(sql, &rows.columns(), out)?;
+    let mut printer = Printer::new(sql, &rows, out)?;
     for batch in first.into_iter().map(Ok).chain(rows) {
-        for row in holdwater_table::values(&batch?)? {
-            if !printer.row(row)? {
-                return Ok(());
-            }
+        if !printer.batch(&batch?)? {
+            return Ok(());
         }
     }
     printer.finish()

@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Field, Schema as Columns, SchemaRef, TimeUnit};
+use arrow::datatypes::{DataType, Field, Int64Type, Schema as Columns, SchemaRef, TimeUnit};
 use holdwater::schema::{Kind, Leaf, Schema, StoredSchema};
 use holdwater::window::Window;
 use holdwater_processor::StateReader;
-use holdwater_processor::datum::Datum;
+use holdwater_processor::datum::{Datum, Unfit};
 use holdwater_processor::failure::Failure;
 use holdwater_processor::row::Row;
 
-use crate::types::{array, field};
+use crate::types::{array, data, exact, field};
 
 /// The columns of a state: those of its key, of its window where it has windows, and the value.
 #[derive(Clone, Debug)]
@@ -72,6 +72,17 @@ impl Layout {
         }
         let columns = Arc::new(Columns::new(fields));
         Ok(Self { columns, parts, is_struct, is_stamped })
+    }
+
+    /// Lays out a state as these columns have it: with stamps if they have stamps.
+    pub(crate) fn of_columns(state: &StateReader<'_>, columns: &Columns) -> Result<Self, Failure> {
+        let (plain, stored) = (Self::new(state, false)?, Self::new(state, true)?);
+        let held = stored.columns.fields().last();
+        let is_stored = held.is_some_and(|held| {
+            let found = columns.field_with_name(held.name());
+            found.is_ok_and(|found| names(found.data_type()) == names(held.data_type()))
+        });
+        Ok(if is_stored { stored } else { plain })
     }
 
     /// Returns the columns.
@@ -141,6 +152,85 @@ impl Layout {
         let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(length));
         RecordBatch::try_new_with_options(names, columns, &options)
     }
+
+    /// Takes rows from columns that are called as those of the state, in any order.
+    pub(crate) fn rows(
+        &self,
+        state: &StateReader<'_>,
+        batch: &RecordBatch,
+    ) -> Result<Vec<Row>, Unfit> {
+        let fields = self.columns.fields();
+        self.check_names(batch, fields.len())?;
+        let (Some(Part::Value(schema)), Some(field)) = (self.parts.last(), fields.last()) else {
+            return Ok(Vec::new());
+        };
+        let Some(column) = batch.column_by_name(field.name()) else { return Ok(Vec::new()) };
+        let values = data(schema.view(), column).map_err(|unfit| inside(unfit, field.name()))?;
+        let keys = self.taken_keys(batch)?.into_iter();
+        let rows = keys.zip(values).map(|((key, window), value)| Row {
+            key,
+            window,
+            held: state.held(value, self.is_stamped),
+        });
+        Ok(rows.collect())
+    }
+
+    /// Takes keys, each with its window where the state has windows, from columns that are called
+    /// as those of the state, but for the value.
+    pub(crate) fn keys(&self, batch: &RecordBatch) -> Result<Vec<(Datum, Option<Datum>)>, Unfit> {
+        self.check_names(batch, self.columns.fields().len() - 1)?;
+        self.taken_keys(batch)
+    }
+
+    fn taken_keys(&self, batch: &RecordBatch) -> Result<Vec<(Datum, Option<Datum>)>, Unfit> {
+        let length = batch.num_rows();
+        let mut keys: Vec<Vec<Datum>> = vec![Vec::new(); length];
+        let mut windows: Vec<Option<Datum>> = vec![None; length];
+        for (part, field) in self.parts.iter().zip(self.columns.fields()) {
+            let name = field.name();
+            let Some(column) = batch.column_by_name(name) else { continue };
+            let taken = |schema| data(schema, column).map_err(|unfit| inside(unfit, name));
+            match part {
+                Part::Key { schema, .. } => {
+                    let held = taken(schema.view())?;
+                    keys.iter_mut().zip(held).for_each(|(key, held)| key.push(held));
+                }
+                Part::Window(schema) => {
+                    windows = taken(schema.view())?.into_iter().map(Some).collect();
+                }
+                Part::Time(which) => {
+                    let times = times(column).map_err(|unfit| inside(unfit, name))?;
+                    for (window, time) in windows.iter_mut().zip(times) {
+                        let held = (Datum::Text(end(which).to_owned()), Datum::Signed(time.into()));
+                        match window {
+                            Some(Datum::Pairs(ends)) => ends.push(held),
+                            _ => *window = Some(Datum::Pairs(vec![held])),
+                        }
+                    }
+                }
+                Part::Value(_) => {}
+            }
+        }
+        let keys = keys.into_iter().map(|key| self.key_of(key));
+        Ok(keys.zip(windows).collect())
+    }
+
+    /// Refuses columns that are called otherwise.
+    fn check_names(&self, batch: &RecordBatch, count: usize) -> Result<(), Unfit> {
+        let found = batch.schema();
+        let wanted = self.columns.fields().iter().take(count);
+        let wanted: Vec<&str> = wanted.map(|it| it.name().as_str()).collect();
+        let mut names: Vec<&str> = found.fields().iter().map(|it| it.name().as_str()).collect();
+        let mut sorted = wanted.clone();
+        sorted.sort_unstable();
+        names.sort_unstable();
+        if names == sorted {
+            return Ok(());
+        }
+        let found: Vec<&str> = found.fields().iter().map(|it| it.name().as_str()).collect();
+        let said = format!("the columns are {}, not {}", found.join(", "), wanted.join(", "));
+        Err(Unfit { path: String::new(), said })
+    }
 }
 
 impl Part {
@@ -152,6 +242,44 @@ impl Part {
             Self::Value(schema) => field(VALUE, schema.view()),
         }
     }
+}
+
+/// Takes times of windows, in milliseconds.
+fn times(column: &ArrayRef) -> Result<Vec<i64>, Unfit> {
+    let long = StoredSchema::leaf(Leaf::I64);
+    let column = exact(long.view(), column, &TIME)?;
+    if column.null_count() > 0 {
+        return Err(Unfit { path: String::new(), said: "expected a time, found null".to_owned() });
+    }
+    let column = cast(&column, &DataType::Int64)
+        .map_err(|error| Unfit { path: String::new(), said: error.to_string() })?;
+    Ok(column.as_primitive::<Int64Type>().values().to_vec())
+}
+
+/// Returns the names of all fields in a type, which tell stamps.
+fn names(of: &DataType) -> Vec<String> {
+    match of {
+        DataType::Struct(fields) => {
+            let all = fields.iter();
+            all.flat_map(|field| {
+                std::iter::once(field.name().clone()).chain(names(field.data_type()))
+            })
+            .collect()
+        }
+        DataType::List(of) | DataType::LargeList(of) => names(of.data_type()),
+        DataType::Map(of, _) => match of.data_type() {
+            DataType::Struct(fields) => {
+                fields.iter().flat_map(|field| names(field.data_type())).collect()
+            }
+            _ => Vec::new(),
+        },
+        _ => Vec::new(),
+    }
+}
+
+fn inside(unfit: Unfit, name: &str) -> Unfit {
+    let dot = if unfit.path.is_empty() { "" } else { "." };
+    Unfit { path: format!("{name}{dot}{}", unfit.path), said: unfit.said }
 }
 
 /// Returns whether windows of this schema are windows of time.

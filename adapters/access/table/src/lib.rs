@@ -13,9 +13,13 @@ mod layout;
 #[cfg(feature = "sql")]
 mod metadata;
 #[cfg(feature = "sql")]
+mod parquet;
+#[cfg(feature = "sql")]
 mod pruning;
 #[cfg(feature = "sql")]
 mod query;
+#[cfg(feature = "sql")]
+mod rows;
 #[cfg(feature = "sql")]
 mod scan;
 #[cfg(feature = "sql")]
@@ -35,7 +39,11 @@ pub use catalog::register;
 #[cfg(feature = "sql")]
 pub use failure::failure;
 #[cfg(feature = "sql")]
+pub use parquet::{ParquetFile, ParquetRows, read_parquet};
+#[cfg(feature = "sql")]
 pub use query::{Rows, context, query};
+#[cfg(feature = "sql")]
+pub use rows::{keys_of, rows_of};
 #[cfg(feature = "sql")]
 pub use state::StateTable;
 #[cfg(feature = "sql")]

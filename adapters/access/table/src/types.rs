@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, Fields};
 use holdwater::schema::{Kind, Leaf, Member, Schema};
 
-pub(crate) use self::read::data;
+pub(crate) use self::read::{data, exact};
 pub(crate) use self::write::array;
 
 /// Returns the type of a column of values of `schema`.

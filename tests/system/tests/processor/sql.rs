@@ -14,7 +14,18 @@ use {
 #[test]
 fn a_build_without_it_says_how_to_get_it() {
     let said = ["this build has no SQL", "--features sql"];
-    Place::new().holdwater("sql dir").argument("select 1").refuse(2, &said);
+    let (place, _) = Place::with_flights();
+    place.holdwater("sql dir").argument("select 1").refuse(2, &said);
+    let job = "run --input flights.csv --key origin --agg count --output out.csv --checkpoints dir";
+    place.holdwater(job).succeed();
+    for flag in ["--set-from", "--delete-from"] {
+        let edit = place.holdwater(&format!("edit dir out --state count {flag}"));
+        edit.argument("select * from count").refuse(2, &said);
+    }
+    let said = ["this build has no Parquet", "--features sql"];
+    place.holdwater("dump dir --state count --format parquet").refuse(2, &said);
+    place.holdwater("import x.parquet out --like dir --state count").refuse(2, &said);
+    assert!(!place.path("out").exists());
 }
 
 #[cfg(feature = "sql")]
@@ -146,4 +157,89 @@ fn what_is_damaged_ends_a_query_as_it_ends_every_other_look() {
     all().refuse(3, &["dir"]);
     place.holdwater("sql nowhere").argument("select 1").refuse(1, &["nowhere"]);
     place.holdwater("sql dir").refuse(2, &["a query behind it"]);
+}
+
+#[cfg(feature = "sql")]
+#[test]
+fn a_job_goes_on_from_rows_that_queries_put_and_removed() {
+    let (place, flights) = Place::with_flights();
+    let job = "run --input flights.csv --key origin --agg count --output out.csv";
+    let first = flights.first(12_000);
+    place.write("flights.csv", &first.to_csv());
+    place.holdwater(&format!("{job} --checkpoints dir")).succeed();
+    let edit = place.holdwater("edit dir edited --state count --set-from");
+    let edit =
+        edit.argument("select origin, value + 1000 as value from count where origin <> 'JFK'");
+    edit.argument("--delete-from")
+        .argument("select origin from count where origin = 'JFK'")
+        .succeed();
+    place.holdwater("verify edited --deep").succeed();
+    place.write("flights.csv", &flights.to_csv());
+    place.holdwater(&format!("{job} --checkpoints new --from edited --parallelism 3")).succeed();
+    let counts = |rows: &Rows| expected(&[rows], &["origin"], &["count"]);
+    let was: std::collections::BTreeMap<_, _> =
+        counts(&first).rows.into_iter().map(|row| (row[0].clone(), row[1].clone())).collect();
+    let mut wanted = counts(&flights);
+    for row in &mut wanted.rows {
+        let number = |text: &str| text.parse::<i64>().unwrap();
+        match (was.get(&row[0]), &*row[0]) {
+            (Some(was), "JFK") => row[1] = (number(&row[1]) - number(was)).to_string(),
+            (Some(_), _) => row[1] = (number(&row[1]) + 1_000).to_string(),
+            (None, _) => {}
+        }
+    }
+    assert_same(&place.rows("out.csv"), &wanted);
+    for (query, said) in [
+        ("select origin, 1.5 as value from count", "value: expected u64, found Float64"),
+        ("select origin from count", "the columns are origin, not origin, value"),
+        ("select origin, -1 as value from count", "value: expected u64"),
+        ("selec", "SQL"),
+    ] {
+        let edit = place.holdwater("edit dir other --state count --set-from").argument(query);
+        edit.refuse(2, &[said]);
+        assert!(!place.path("other").exists());
+    }
+}
+
+#[cfg(feature = "sql")]
+#[test]
+fn rows_come_back_from_parquet_as_they_were_and_a_job_goes_on_from_them() {
+    let (place, flights) = Place::with_flights();
+    let specs = ["count", "sum:delay", "max:delay", "distinct:destination", "collect:delay"];
+    let job = format!(
+        "run --input flights.csv --key origin,destination --agg {} --output out.csv",
+        specs.join(" ")
+    );
+    place.write("flights.csv", &flights.first(9_000).to_csv());
+    place.holdwater(&format!("{job} --checkpoints dir")).succeed();
+    let ttl = "run --input flights.csv --key origin --agg count collect:delay last:date \
+               --output ttl.csv --time date";
+    place.holdwater(&format!("{ttl} --window 90d --ttl 30d --checkpoints stamped")).succeed();
+    place.holdwater(&format!("{ttl} --session 6h --checkpoints sessions")).succeed();
+    let mut from = "dir".to_owned();
+    let stamped = [("stamped", "collect:delay"), ("stamped", "count"), ("sessions", "last:date")];
+    for (number, (directory, state)) in
+        specs.map(|state| ("dir", state)).into_iter().chain(stamped).enumerate()
+    {
+        let dump = format!("dump {directory} --state {state} --stored --format parquet");
+        place.shell(&format!("\"$0\" {dump} > rows.parquet")).succeed();
+        let like = if directory == "dir" { &from } else { directory };
+        let out = format!("imported-{number}");
+        let import = format!("import rows.parquet {out} --like {like} --state {state}");
+        place.holdwater(&import).succeed();
+        let diff = place.holdwater(&format!("diff {directory} {out} --rows")).succeed();
+        assert_eq!(diff.stdout, "", "{directory} {state}");
+        if directory == "dir" {
+            from = out;
+        }
+    }
+    place.write("flights.csv", &flights.to_csv());
+    place.holdwater(&format!("{job} --checkpoints new --from {from}")).succeed();
+    assert_same(&place.rows("out.csv"), &expected(&[&flights], &["origin", "destination"], &specs));
+    place.write("bad.parquet", "PAR1");
+    place.holdwater("import bad.parquet x --like dir --state count").refuse(1, &["bad.parquet"]);
+    let query = "select origin, destination, 'x' as value from count";
+    sql(&place, "dir --output bad.parquet", query);
+    let bad = place.holdwater("import bad.parquet x --like dir --state count");
+    bad.refuse(1, &["bad.parquet", "value: expected u64, found"]);
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args};
 use holdwater_processor::reshape::Renaming;
 
-use super::{Format, KeyFields, MAX_KEY_GROUPS, parse_key};
+use super::{FileFormat, KeyFields, MAX_KEY_GROUPS, parse_key};
 use crate::edit::parse_set;
 use crate::size::parse_size;
 
@@ -52,6 +52,13 @@ pub struct Edit {
     /// Put each row of a file of JSON lines, as dump --stored writes them
     #[arg(long, group = "edits", value_name = "FILE")]
     pub from: Option<PathBuf>,
+    /// Put each row of what a query comes to, over the checkpoint: in columns that are called as
+    /// those of the state's table. In builds with --features sql
+    #[arg(long, group = "edits", value_name = "QUERY")]
+    pub set_from: Option<String>,
+    /// Remove each key of what a query comes to: the columns of the key, and of its window
+    #[arg(long, group = "edits", value_name = "QUERY")]
+    pub delete_from: Option<String>,
     /// Which window --set and --delete are about: the one of the key that begins at START, or
     /// START/END
     #[arg(long, value_name = "START[/END]")]
@@ -66,7 +73,7 @@ pub struct Edit {
 #[derive(Args, Clone, Debug)]
 #[command(after_help = IMPORT_EXAMPLES)]
 pub struct Import {
-    /// The file of rows, as dump --stored writes them: JSON lines, or CSV
+    /// The file of rows, as dump --stored writes them: JSON lines, CSV or Parquet
     pub rows: PathBuf,
     /// The directory to make, or a URL with nothing below it: it must not be there yet
     pub out: PathBuf,
@@ -77,9 +84,10 @@ pub struct Import {
     /// The state that holds the rows, and none but these: NAME, or OPERATOR/NAME
     #[arg(long, value_name = "NAME")]
     pub state: String,
-    /// The format of the rows [default: jsonl for .jsonl and .ndjson, else csv]
+    /// The format of the rows [default: jsonl for .jsonl and .ndjson, parquet for .parquet, else
+    /// csv]
     #[arg(long, value_enum)]
-    pub format: Option<Format>,
+    pub format: Option<FileFormat>,
     /// How much memory rows may take that wait for their key group; more than that waits in a file
     /// in the directory TMPDIR [default: 256MiB]
     #[arg(long, value_parser = parse_size, value_name = "SIZE")]
@@ -95,10 +103,10 @@ pub struct Sql {
     /// DIR@ID as list prints it, or a manifest; and the query, one statement that reads
     #[arg(required = true, num_args = 1.., value_name = "[NAME=]CHECKPOINT... QUERY")]
     pub checkpoints_and_query: Vec<String>,
-    /// How rows are written [default: jsonl for an output .jsonl or .ndjson, else csv; on a
-    /// terminal a table]
+    /// How rows are written [default: jsonl for an output .jsonl or .ndjson, parquet for .parquet,
+    /// else csv; on a terminal a table]
     #[arg(long, value_enum)]
-    pub format: Option<Format>,
+    pub format: Option<FileFormat>,
     /// Rows as JSON lines; what --format jsonl does
     #[arg(long, conflicts_with = "format")]
     pub json: bool,
@@ -172,6 +180,11 @@ Examples:
   Put rows that were dumped and changed:
     holdwater dump checkpoints --state count --stored > rows.jsonl
     holdwater edit checkpoints corrected --state count --from rows.jsonl
+
+  Put and remove what a query finds:
+    holdwater edit checkpoints corrected --state count \\
+        --set-from 'select origin, value + 1 as value from count where value > 1000' \\
+        --delete-from 'select origin from count where value < 2'
 
   Start the job from it:
     holdwater run --checkpoints new --from corrected ...";

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use clap_complete::Shell;
 
-use super::{Format, KeyFields, parse_key};
+use super::{FileFormat, KeyFields, parse_key};
 use crate::place;
 
 /// What to list.
@@ -57,7 +57,7 @@ pub struct Dump {
     pub state: String,
     /// How rows are written
     #[arg(long, value_enum, default_value = "jsonl")]
-    pub format: Format,
+    pub format: FileFormat,
     /// The rows of this key only: its fields, written as in a CSV line
     #[arg(long, value_parser = parse_key, value_name = "FIELD[,FIELD]")]
     pub key: Option<KeyFields>,

@@ -1,12 +1,13 @@
-//! What a query comes to, as CSV, as JSON lines or aligned.
+//! What a query comes to, as CSV, as JSON lines, as Parquet or aligned.
 
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 
 use holdwater_processor::datum::Datum;
+use holdwater_table::{Batch, ParquetFile, Rows, values};
 
 use crate::accumulators::Answer;
-use crate::arguments::{Format, Sql};
+use crate::arguments::{FileFormat, Sql};
 use crate::failure::Failure;
 use crate::output::{Audience, Sink, failed};
 use crate::table::Table;
@@ -28,6 +29,7 @@ struct Place {
 enum To<'o> {
     Csv(Box<csv::Writer<Bytes<'o>>>),
     Jsonl(BufWriter<Bytes<'o>>),
+    Parquet(Box<ParquetFile>, Bytes<'o>),
     Table(Table, BufWriter<Bytes<'o>>),
 }
 
@@ -38,40 +40,53 @@ enum Bytes<'o> {
 
 impl<'o> Printer<'o> {
     /// Begins rows of these columns where the command line says.
-    pub(super) fn new(
-        sql: &Sql,
-        columns: &[String],
-        out: &'o mut impl Write,
-    ) -> Result<Self, Failure> {
-        let asked = if sql.json { Some(Format::Jsonl) } else { sql.format };
+    pub(super) fn new(sql: &Sql, rows: &Rows, out: &'o mut impl Write) -> Result<Self, Failure> {
+        let columns = rows.columns();
+        let asked = if sql.json { Some(FileFormat::Jsonl) } else { sql.format };
         let (bytes, name, path, format) = match &sql.output {
             Some(path) => {
                 let (sink, to) = Sink::to_file(path)?;
-                let format = asked.unwrap_or_else(|| Format::of(path));
+                let format = asked.unwrap_or_else(|| FileFormat::of(path));
                 (Bytes::File(sink), path.display().to_string(), to, Some(format))
             }
             None => {
                 let format = match (asked, Audience::of_stdout()) {
                     (None, Audience::Person) => None,
-                    (asked, _) => Some(asked.unwrap_or(Format::Csv)),
+                    (asked, _) => Some(asked.unwrap_or(FileFormat::Csv)),
                 };
                 (Bytes::Out(out), "standard output".to_owned(), None, format)
             }
         };
         let to = match format {
-            Some(Format::Csv) => To::Csv(Box::new(csv::Writer::from_writer(bytes))),
-            Some(Format::Jsonl) => To::Jsonl(BufWriter::new(bytes)),
+            Some(FileFormat::Csv) => To::Csv(Box::new(csv::Writer::from_writer(bytes))),
+            Some(FileFormat::Jsonl) => To::Jsonl(BufWriter::new(bytes)),
+            Some(FileFormat::Parquet) => {
+                To::Parquet(Box::new(ParquetFile::new(rows.schema())?), bytes)
+            }
             None => To::Table(Table::new(columns.len()), BufWriter::new(bytes)),
         };
         let place = Place { name, path, is_file: sql.output.is_some() };
-        let mut printer = Self { names: columns.to_vec(), to, place };
+        let mut printer = Self { names: columns, to, place };
         let header = printer.header();
         printer.place.written(header)?;
         Ok(printer)
     }
 
-    /// Prints a row; returns whether somebody reads on.
-    pub(super) fn row(&mut self, row: Vec<Datum>) -> Result<bool, Failure> {
+    /// Prints rows; returns whether somebody reads on.
+    pub(super) fn batch(&mut self, batch: &Batch) -> Result<bool, Failure> {
+        if let To::Parquet(file, bytes) = &mut self.to {
+            let written = bytes.write_all(&file.write(batch)?);
+            return self.place.written(written);
+        }
+        for row in values(batch)? {
+            if !self.row(row)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn row(&mut self, row: Vec<Datum>) -> Result<bool, Failure> {
         let written = match &mut self.to {
             To::Csv(writer) => {
                 writer.write_record(row.iter().map(Datum::cell)).map_err(io::Error::from)
@@ -85,6 +100,7 @@ impl<'o> Printer<'o> {
                 writer.write_all(line.as_bytes())
             }
             To::Table(table, writer) => aligned(table, &row, writer),
+            To::Parquet(..) => Ok(()),
         };
         self.place.written(written)
     }
@@ -95,6 +111,10 @@ impl<'o> Printer<'o> {
         let bytes = match to {
             To::Csv(writer) => writer.into_inner().map_err(|error| error.into_error()),
             To::Jsonl(writer) => writer.into_inner().map_err(|error| error.into_error()),
+            To::Parquet(file, mut bytes) => {
+                let last = file.finish()?;
+                bytes.write_all(&last).map(|()| bytes)
+            }
             To::Table(table, mut writer) => table
                 .finish(&mut writer)
                 .and_then(|()| writer.into_inner().map_err(|error| error.into_error())),
@@ -109,7 +129,7 @@ impl<'o> Printer<'o> {
     fn header(&mut self) -> io::Result<()> {
         match &mut self.to {
             To::Csv(writer) => Ok(writer.write_record(&self.names)?),
-            To::Jsonl(_) => Ok(()),
+            To::Jsonl(_) | To::Parquet(..) => Ok(()),
             To::Table(table, writer) => {
                 let names = self.names.iter().map(|name| Answer::Text(name.as_str().into()));
                 table.row(&names.collect::<Vec<_>>(), writer)

@@ -219,7 +219,11 @@ fn primitives<T: ArrowPrimitiveType>(column: &ArrayRef) -> impl Iterator<Item = 
 }
 
 /// Casts a column to the type that a leaf has, where no value changes by it.
-fn exact(schema: Schema<'_>, column: &ArrayRef, to: &DataType) -> Result<ArrayRef, Unfit> {
+pub(crate) fn exact(
+    schema: Schema<'_>,
+    column: &ArrayRef,
+    to: &DataType,
+) -> Result<ArrayRef, Unfit> {
     let from = column.data_type();
     if from == to {
         return Ok(Arc::clone(column));
