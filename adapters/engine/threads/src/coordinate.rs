@@ -88,7 +88,8 @@ impl<B: Storage> Coordination<'_, B> {
                 Command::Completed(id) => {
                     tell(&self.notices, Notice::Completed(id));
                     if let Some(completed) = taking.completed() {
-                        self.observer.observe(&Event::Completed(completed));
+                        let manifest = taking.newest().expect("one has just been completed");
+                        self.observer.observe(&Event::Completed(completed, manifest));
                     }
                 }
                 Command::Halt(halt) => {

@@ -1,6 +1,7 @@
 //! What an observer is told, as figures and events for those who collect them.
 
-use holdwater::manifest::CheckpointKind;
+use holdwater::manifest::{CheckpointKind, Manifest, OperatorEntry, Part};
+use holdwater::state::Kind;
 use metrics::{counter, gauge, histogram};
 use tracing::{info, warn};
 
@@ -25,7 +26,15 @@ use crate::observer::{Completed, Event, Observer};
 /// | `holdwater_checkpoint_pause_seconds` | histogram | the longest pause of a task |
 /// | `holdwater_checkpoint_save_seconds` | histogram | the longest time a task wrote its snapshot |
 /// | `holdwater_checkpoint_bytes` | histogram | the size of the files written |
+/// | `holdwater_state_rows` | gauge | by `operator` and `state`: rows in the newest checkpoint |
+/// | `holdwater_state_bytes` | gauge | the same in bytes; of files of a store nothing is known |
+/// | `holdwater_group_rows` | gauge | by `operator` and `group`: rows of all its keyed states |
+/// | `holdwater_group_bytes` | gauge | the same in bytes |
+/// | `holdwater_group_written_bytes` | gauge | what that checkpoint wrote: which groups are hot |
 /// | `holdwater_warnings` | counter | what the user should know, though the job goes on |
+///
+/// Rows are an upper bound where a checkpoint has deltas: one may put a row that another has too.
+/// Groups are told of jobs that have up to 1,024 of them.
 ///
 /// ```
 /// use holdwater_threads::{Event, Instruments, Observer};
@@ -66,9 +75,10 @@ impl<O: Observer> Observer for Instruments<O> {
                 counter!("holdwater_checkpoints_aborted").increment(1);
                 warn!(checkpoint = %id, why, "a checkpoint was given up");
             }
-            Event::Completed(completed) => {
+            Event::Completed(completed, manifest) => {
                 self.read(completed.rows.max(self.rows));
                 record(completed);
+                manifest.operators.iter().for_each(|operator| record_states(manifest, operator));
             }
             Event::Restarting { error, failures } => {
                 counter!("holdwater_restarts").increment(1);
@@ -116,3 +126,57 @@ fn record(completed: &Completed) {
     let (aligned, pause, saved) = (phases.aligned, phases.pause, phases.saved);
     info!(checkpoint = %id, kind, ?duration, ?aligned, ?pause, ?saved, bytes, rows, "complete");
 }
+
+/// What parts put.
+#[derive(Clone, Copy, Debug, Default)]
+struct Size {
+    rows: u64,
+    bytes: u64,
+    /// Of those, the bytes that one checkpoint wrote.
+    written: u64,
+}
+
+impl Size {
+    fn add(&mut self, part: &Part, manifest: &Manifest) {
+        self.rows += part.rows;
+        self.bytes += part.length;
+        self.written += if part.written == manifest.id { part.length } else { 0 };
+    }
+}
+
+/// Records how much an operator holds in each state, and in each key group.
+fn record_states(manifest: &Manifest, operator: &OperatorEntry) {
+    let mut groups = vec![Size::default(); usize::from(manifest.key_groups)];
+    for state in &operator.states {
+        let mut whole = Size::default();
+        let is_keyed = Kind::from_code(state.schema.kind).is_some_and(Kind::is_keyed);
+        for chain in &state.chains {
+            for part in &chain.parts {
+                whole.add(part, manifest);
+                if let Some(size) = groups.get_mut(usize::from(chain.group)).filter(|_| is_keyed) {
+                    size.add(part, manifest);
+                }
+            }
+        }
+        for native in &operator.natives {
+            let found = native.states.iter().find(|held| held.name == state.name);
+            let counts = found.into_iter().flat_map(|held| &held.keys);
+            for (group, rows) in native.groups.clone().zip(counts) {
+                whole.rows += rows;
+                groups[usize::from(group)].rows += rows;
+            }
+        }
+        let labels = [("operator", operator.name.clone()), ("state", state.name.clone())];
+        gauge!("holdwater_state_rows", &labels).set(whole.rows as f64);
+        gauge!("holdwater_state_bytes", &labels).set(whole.bytes as f64);
+    }
+    for (group, size) in groups.iter().enumerate().take_while(|_| groups.len() <= GROUPS_MAX) {
+        let labels = [("operator", operator.name.clone()), ("group", group.to_string())];
+        gauge!("holdwater_group_rows", &labels).set(size.rows as f64);
+        gauge!("holdwater_group_bytes", &labels).set(size.bytes as f64);
+        gauge!("holdwater_group_written_bytes", &labels).set(size.written as f64);
+    }
+}
+
+/// More would be too many series for those who collect them.
+const GROUPS_MAX: usize = 1024;

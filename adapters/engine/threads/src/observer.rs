@@ -29,8 +29,8 @@ pub enum Event<'e> {
         /// Why.
         why: &'e str,
     },
-    /// A checkpoint is complete.
-    Completed(Completed),
+    /// A checkpoint is complete, which holds this.
+    Completed(Completed, &'e Manifest),
     /// A part of the job failed: all of it goes on from the newest checkpoint.
     Restarting {
         /// What failed.

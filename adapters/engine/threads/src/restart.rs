@@ -93,7 +93,7 @@ struct Progress<'o> {
 
 impl Observer for Progress<'_> {
     fn observe(&mut self, event: &Event<'_>) {
-        self.is_made |= matches!(event, Event::Completed(_));
+        self.is_made |= matches!(event, Event::Completed(..));
         self.observer.observe(event);
     }
 }

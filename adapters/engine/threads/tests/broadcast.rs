@@ -225,7 +225,7 @@ struct Witness {
 impl Observer for Witness {
     fn observe(&mut self, event: &Event<'_>) {
         match event {
-            Event::Completed(_) => _ = self.completed.fetch_add(1, Ordering::SeqCst),
+            Event::Completed(..) => _ = self.completed.fetch_add(1, Ordering::SeqCst),
             Event::Running { restored, .. } => self.resumed = restored.is_some(),
             Event::Warned { warning: Warning::UnlikeCopies { .. }, .. } => self.unlike += 1,
             _ => {}

@@ -4,7 +4,7 @@
 
 mod world;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use holdwater_memory::Memory;
@@ -48,6 +48,35 @@ fn what_a_job_tells_is_recorded_and_passed_on() {
     assert_eq!(found["holdwater_checkpoints"], DebugValue::Counter(summary.checkpoints));
     assert_eq!(found["holdwater_rows_read"], DebugValue::Counter(5_000));
     assert!(!found.contains_key("holdwater_checkpoints_aborted"));
+}
+
+#[test]
+fn what_states_and_key_groups_hold_is_recorded_with_each_checkpoint() {
+    let (input, shared, outside) = (rows(1, 5_000), Shared::default(), Outside::default());
+    let (recorder, memory) = (DebuggingRecorder::new(), Memory::default());
+    let source = Rows::new(&input, Manner::Plain, &shared);
+    let job = job(vec![source], counting(&shared), &outside, Some(every(10_000, &memory)), 2);
+    metrics::with_local_recorder(&recorder, || run(job, &mut Instruments::new(()))).unwrap();
+    let mut sums = BTreeMap::new();
+    for (key, _, _, value) in recorder.snapshotter().snapshot().into_vec() {
+        let labels: BTreeMap<_, _> = key.key().labels().map(|it| (it.key(), it.value())).collect();
+        let (state, DebugValue::Gauge(value)) = (labels.get("state").copied(), value) else {
+            continue;
+        };
+        let name = (key.key().name().to_owned(), state.map(str::to_owned));
+        *sums.entry(name).or_insert(0.0) += value.into_inner();
+    }
+    let sum = |name: &str, state: Option<&str>| sums[&(name.to_owned(), state.map(str::to_owned))];
+    let keys = input.iter().map(|row| row.0).collect::<BTreeSet<_>>().len() as f64;
+    let seen = input.iter().collect::<BTreeSet<_>>().len() as f64;
+    // The last checkpoint, which is the only one, is full.
+    assert_eq!(sum("holdwater_state_rows", Some("count")), keys);
+    assert_eq!(sum("holdwater_state_rows", Some("most")), keys);
+    assert_eq!(sum("holdwater_state_rows", Some("seen")), seen);
+    assert_eq!(sum("holdwater_group_rows", None), keys * 2.0 + seen);
+    let bytes = ["count", "most", "seen"].map(|state| sum("holdwater_state_bytes", Some(state)));
+    assert_eq!(sum("holdwater_group_bytes", None), bytes.iter().sum::<f64>());
+    assert_eq!(sum("holdwater_group_written_bytes", None), bytes.iter().sum::<f64>());
 }
 
 #[test]

@@ -88,7 +88,7 @@ impl Observer for Report {
             Event::Aborted { id, why } => {
                 self.line(&format!("warning: checkpoint {id} was given up: {why}"));
             }
-            Event::Completed(completed) => {
+            Event::Completed(completed, _) => {
                 if let Some(served) = &self.served {
                     served.took(completed.id, completed.duration);
                 }

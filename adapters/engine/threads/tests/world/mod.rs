@@ -481,7 +481,7 @@ impl Observer for Witness {
                 self.aborted.push((*why).to_owned());
                 self.shared.aborted.fetch_add(1, Ordering::SeqCst);
             }
-            Event::Completed(completed) => {
+            Event::Completed(completed, _) => {
                 self.completed.push(*completed);
                 self.shared.completed.fetch_add(1, Ordering::SeqCst);
                 if let Some((count, deed)) = &self.after
