@@ -109,15 +109,15 @@ impl<'o> Printer<'o> {
     pub(super) fn finish(self) -> Result<(), Failure> {
         let Self { to, place, .. } = self;
         let bytes = match to {
-            To::Csv(writer) => writer.into_inner().map_err(|error| error.into_error()),
-            To::Jsonl(writer) => writer.into_inner().map_err(|error| error.into_error()),
+            To::Csv(writer) => writer.into_inner().map_err(csv::IntoInnerError::into_error),
+            To::Jsonl(writer) => writer.into_inner().map_err(io::IntoInnerError::into_error),
             To::Parquet(file, mut bytes) => {
                 let last = file.finish()?;
                 bytes.write_all(&last).map(|()| bytes)
             }
             To::Table(table, mut writer) => table
                 .finish(&mut writer)
-                .and_then(|()| writer.into_inner().map_err(|error| error.into_error())),
+                .and_then(|()| writer.into_inner().map_err(io::IntoInnerError::into_error)),
         };
         let finished = bytes.and_then(|bytes| match bytes {
             Bytes::File(sink) => sink.publish(place.path.as_deref()),
