@@ -12,9 +12,7 @@ fn the_commands_of_the_page_print_what_it_shows() {
     assert!(blocks.len() >= 3);
     // The port of the page may be taken.
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let mut script = "set -e\nholdwater() { exec \"$program\" \"$@\"; }\nprogram=\"$0\"\n\
-                      trap 'kill $server' EXIT\n"
-        .to_owned();
+    let mut script = "set -e\nPATH=$(dirname \"$0\"):$PATH\ntrap 'kill $server' EXIT\n".to_owned();
     for block in &blocks {
         for line in block.commands.replace("7411", &free.to_string()).split_inclusive('\n') {
             script.push_str(line);
@@ -24,7 +22,6 @@ fn the_commands_of_the_page_print_what_it_shows() {
         }
         script.push_str("echo 'end of a block'\n");
     }
-    let script = script.replace("exec \"$program\"", "\"$program\"");
     let finished = place.shell(&script).succeed();
     let printed: Vec<_> = finished.stdout.split("end of a block\n").collect();
     assert_eq!(printed.len(), blocks.len() + 1);
