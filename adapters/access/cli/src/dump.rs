@@ -78,7 +78,7 @@ fn rows<'c>(
     columns: &Columns,
 ) -> Result<Box<dyn Iterator<Item = Result<Row, Failure>> + 'c>, Failure> {
     let Some(cells) = &dump.key else { return Ok(Box::new(state.rows()?)) };
-    let rows = state.key(&columns.key_of(state.key_schema(), cells)?)?;
+    let rows = state.key(&columns.key_of(state.key_schema(), cells, "--key")?)?;
     match rows.is_empty() {
         true => Err(no_such_key(state.name(), cells)),
         false => Ok(Box::new(rows.into_iter().map(Ok))),

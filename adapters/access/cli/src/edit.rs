@@ -36,13 +36,13 @@ fn edits<'c>(edit: &Edit, checkpoint: &'c Checkpoint) -> Result<Edits<'c>, Failu
     let mut edits = within(edits, edit.memory_limit);
     let window = edit.window.as_deref();
     for key in &edit.delete {
-        let key = columns.key_of(state.key_schema(), key)?;
+        let key = columns.key_of(state.key_schema(), key, "--delete")?;
         let window = window.map(|window| window_of(&state, &columns, &key, window)).transpose()?;
         edits.remove(&key, window.as_ref())?;
     }
     for (key, value) in &edit.set {
         let named = quoted(&key.join(","));
-        let key = columns.key_of(state.key_schema(), key)?;
+        let key = columns.key_of(state.key_schema(), key, "--set")?;
         let window = match (window, columns.window) {
             (Some(window), _) => Some(window_of(&state, &columns, &key, window)?),
             (None, None) => None,

@@ -48,7 +48,7 @@ fn is_server(checkpoint: &str) -> bool {
 fn lines(get: &Get, checkpoint: &Checkpoint) -> Result<String, Failure> {
     let state = checkpoint.state(&get.state)?;
     let columns = Columns::of(&state);
-    let mut rows = state.key(&columns.key_of(state.key_schema(), &get.key)?)?;
+    let mut rows = state.key(&columns.key_of(state.key_schema(), &get.key, "--key")?)?;
     if rows.is_empty() {
         return Err(no_such_key(state.name(), &get.key));
     }

@@ -5,6 +5,7 @@ use holdwater::schema::{Kind, Schema, StoredSchema};
 use holdwater::window::Window;
 use holdwater_processor::StateReader;
 use holdwater_processor::datum::Datum;
+use holdwater_processor::failure::quoted;
 use holdwater_processor::row::{Held, Row, key_of_cells};
 
 use crate::accumulators::{Extreme, Latest, Mean, Placed, Sum};
@@ -59,9 +60,16 @@ impl Columns {
         }
     }
 
-    /// Reads a key from its parts, each written as a cell.
-    pub(crate) fn key_of(&self, schema: Schema<'_>, cells: &[String]) -> Result<Datum, Failure> {
-        key_of_cells(schema, cells).map_err(|unfit| Failure::Usage(format!("--key: {unfit}")))
+    /// Reads a key from its parts, each written as a cell behind `flag`.
+    pub(crate) fn key_of(
+        &self,
+        schema: Schema<'_>,
+        cells: &[String],
+        flag: &str,
+    ) -> Result<Datum, Failure> {
+        let named = quoted(&cells.join(","));
+        key_of_cells(schema, cells)
+            .map_err(|unfit| Failure::Usage(format!("{flag} {named}: {unfit}")))
     }
 
     /// Returns the window of a row as it is shown.

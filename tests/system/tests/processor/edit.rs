@@ -163,7 +163,7 @@ fn what_does_not_fit_is_named_and_nothing_is_written() {
     edit("--state count --set ATL=-1", 2, &["expected u64, found -1"]);
     edit("--state count --set ATL=many", 2, &["u64", "many"]);
     edit("--state count --set ATL", 2, &["KEY=VALUE"]);
-    edit("--state count --set ATL,JFK=1", 2, &["--key has 2 fields", "origin"]);
+    edit("--state count --set ATL,JFK=1", 2, &["--set \"ATL,JFK\"", "{ origin: String }, found 2"]);
     edit("--state sum:delay --set ATL={}", 2, &["--set \"ATL\""]);
     edit("--state distinct:destination --set ATL=[\"X\",7]", 2, &["[1]: expected String, found 7"]);
     edit("--state count --delete nowhere", 1, &["nowhere"]);
