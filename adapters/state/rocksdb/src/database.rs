@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use holdwater::state::{KeptFile, Native};
 use rocksdb::properties::PropName;
@@ -16,6 +16,7 @@ use rocksdb::{
 use rustix::fs::{AtFlags, CWD, linkat};
 
 use crate::expired::Clip;
+use crate::route::lock;
 use crate::workplace::Workplace;
 use crate::{RocksDbError, RocksDbOptions};
 
@@ -103,7 +104,7 @@ impl Database {
         }
         let made = self.db.create_cf(name, options);
         made.map_err(RocksDbError::engine("make a column family", &self.path))?;
-        self.families.lock().unwrap_or_else(PoisonError::into_inner).push(name.into());
+        lock(&self.families).push(name.into());
         Ok(())
     }
 
@@ -114,7 +115,7 @@ impl Database {
 
     /// Returns where the checkpoint `base` keeps files of this database.
     pub(crate) fn known(&self, base: Option<u64>) -> Arc<BTreeMap<String, KeptFile>> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = lock(&self.known);
         base.and_then(|base| known.get(&base)).cloned().unwrap_or_default()
     }
 
@@ -148,14 +149,14 @@ impl Database {
     /// Takes note that `checkpoint` keeps a file of this database.
     pub(crate) fn keep(&self, checkpoint: u64, name: &str, file: KeptFile) {
         if never_changes(name) {
-            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut known = lock(&self.known);
             Arc::make_mut(known.entry(checkpoint).or_default()).insert(name.into(), file);
         }
     }
 
     /// Takes note that `checkpoint` is complete: no older one will be a base.
     pub(crate) fn completed(&self, checkpoint: u64) {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = lock(&self.known);
         known.retain(|number, _| *number >= checkpoint);
     }
 
@@ -186,7 +187,7 @@ impl Database {
     }
 
     fn families(&self) -> Vec<String> {
-        self.families.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.families).clone()
     }
 
     /// Returns a property of a column family, if there are both.

@@ -3,13 +3,15 @@
 
 use std::ffi::CStr;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use holdwater::state::Cutoff;
 use holdwater_bytes::{GROUP_LEN, Layout};
 use rocksdb::CompactionDecision;
 use rocksdb::compaction_filter::CompactionFilter;
 use rocksdb::compaction_filter_factory::{CompactionFilterContext, CompactionFilterFactory};
+
+use crate::route::lock;
 
 /// Up to which stamp rows of a state have expired, shared with compactions, which run beside it.
 #[derive(Debug, Default)]
@@ -32,13 +34,13 @@ impl Expired {
     pub(crate) fn advance(&self, cutoff: Cutoff) {
         // What was frozen may need rows that have expired since: a compaction heeds no snapshot.
         if Arc::strong_count(&self.holds.0) == 1 {
-            let mut highest = self.cutoff.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut highest = lock(&self.cutoff);
             *highest = cutoff.max(*highest);
         }
     }
 
     fn cutoff(&self) -> Cutoff {
-        *self.cutoff.lock().unwrap_or_else(PoisonError::into_inner)
+        *lock(&self.cutoff)
     }
 }
 
@@ -55,12 +57,12 @@ impl Clip {
     /// Keeps the rows of `group` too, and of all between. What is compacted already holds none of
     /// them that is needed.
     pub(crate) fn widen(&self, group: u16) {
-        let mut groups = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut groups = lock(&self.0);
         *groups = groups.start.min(group)..groups.end.max(group + 1);
     }
 
     fn groups(&self) -> Range<u16> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.0).clone()
     }
 }
 

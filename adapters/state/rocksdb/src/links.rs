@@ -5,13 +5,14 @@ use std::fs::{self, File};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use holdwater::state::{KeptFile, NativeSnapshot};
 use rocksdb::checkpoint::Checkpoint;
 
 use crate::RocksDbError;
 use crate::database::Database;
+use crate::route::lock;
 
 /// The kind of store, in manifests.
 pub(crate) const STORE: &str = "rocksdb";
@@ -100,7 +101,7 @@ impl NativeSnapshot for Taken {
     fn file(&self, piece: usize, index: usize) -> (&str, Option<KeptFile>) {
         let links = &self.pieces[piece].1;
         let name = links.names[index].as_str();
-        let kept = links.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = lock(&links.kept);
         (name, kept.get(&index).or_else(|| links.base.get(name)).copied())
     }
 
@@ -118,7 +119,7 @@ impl NativeSnapshot for Taken {
 
     fn kept(&self, piece: usize, index: usize, file: KeptFile) {
         let links = &self.pieces[piece].1;
-        links.kept.lock().unwrap_or_else(PoisonError::into_inner).insert(index, file);
+        lock(&links.kept).insert(index, file);
         links.database.keep(links.checkpoint, &links.names[index], file);
     }
 }

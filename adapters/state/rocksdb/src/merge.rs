@@ -60,9 +60,10 @@ impl Move {
 
     /// Copies some rows of a family; returns whether there were any left.
     pub(crate) fn copy(&mut self, family: &str) -> Result<bool, RocksDbError> {
+        let groups = self.groups();
         let Some(next) = self.left.get_mut(family) else { return Ok(false) };
         let (from, into) = (Family::of(&self.from, family), Family::of(&self.into, family));
-        let piece = Piece { groups: self.group..self.group + 1, family: from };
+        let piece = Piece { groups, family: from };
         let pieces = Pieces::new(vec![piece], None);
         let (mut copied, mut bytes, mut last) = (Ok(()), 0, None);
         pieces.range(Bound::Included(next), Bound::Unbounded, |row, value| {
@@ -87,29 +88,9 @@ impl Move {
         self.left.is_empty()
     }
 
-    /// Returns the stretches with the group where it has been moved.
-    pub(crate) fn applied(&self, stretches: &Stretches) -> Stretches {
-        let mut applied: Stretches = Vec::new();
-        for (groups, database) in stretches {
-            let group = self.group..self.group + 1;
-            let before = groups.start..groups.end.min(group.start);
-            let behind = groups.start.max(group.end)..groups.end;
-            let moved = if groups.contains(&self.group) { group } else { 0..0 };
-            for (groups, database) in [(before, database), (moved, &self.into), (behind, database)]
-            {
-                append(&mut applied, groups, database);
-            }
-        }
-        applied
-    }
-}
-
-/// Adds a stretch behind others; one with the last if both are in one database.
-fn append(stretches: &mut Stretches, groups: Range<u16>, database: &Arc<Database>) {
-    match stretches.last_mut() {
-        _ if groups.is_empty() => {}
-        Some((last, same)) if Arc::ptr_eq(same, database) => last.end = groups.end,
-        _ => stretches.push((groups, database.clone())),
+    /// Returns the group, as a stretch of one.
+    pub(crate) fn groups(&self) -> Range<u16> {
+        self.group..self.group + 1
     }
 }
 

@@ -150,7 +150,7 @@ impl Route {
         let copied = under_way.copy(name)?;
         if under_way.is_done() {
             let mut stretches = lock(&self.stretches);
-            *stretches = under_way.applied(&stretches);
+            *stretches = replaced(&stretches, &under_way.groups(), &under_way.into);
             self.version.fetch_add(1, Ordering::Release);
             *moving = None;
         }
@@ -170,7 +170,8 @@ impl Route {
     }
 }
 
-/// Returns the stretches with `database` in the place of whichever had `own`.
+/// Returns the stretches with `database` in the place of whichever had `own`. Those side by side in
+/// one database are one.
 fn replaced(stretches: &Stretches, own: &Range<u16>, database: &Arc<Database>) -> Stretches {
     let mut replaced = vec![(own.clone(), database.clone())];
     for (groups, other) in stretches {
@@ -180,9 +181,17 @@ fn replaced(stretches: &Stretches, own: &Range<u16>, database: &Arc<Database>) -
     }
     replaced.retain(|(groups, _)| !groups.is_empty());
     replaced.sort_by_key(|(groups, _)| groups.start);
+    replaced.dedup_by(|(next, database), (last, same)| {
+        let is_one = Arc::ptr_eq(database, same);
+        if is_one {
+            last.end = next.end;
+        }
+        is_one
+    });
     replaced
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+/// Locks what holds at any time: a thread that panicked has left it whole.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
