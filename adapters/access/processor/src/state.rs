@@ -166,10 +166,9 @@ impl<'c> StateReader<'c> {
     /// is looked in.
     pub fn key(&self, key: &Datum) -> Result<Vec<Row>, Failure> {
         let unfit = |unfit: Unfit| Failure::Usage(format!("the key: {unfit}"));
-        let manifest = &self.checkpoint.manifest;
-        let group = group_of(self.key_schema(), key, manifest.key_groups).map_err(unfit)?;
+        let group = self.group_of(key)?;
         let bytes = write_key(&self.types, key, None).map_err(unfit)?;
-        if self.types.kind.is_keyed() && manifest.hash_function == HASH_FUNCTION {
+        if self.has_known_groups() {
             let rows = self.encoded(group)?;
             let found = self.found(&rows, &bytes)?;
             if !found.is_empty() || self.are_routed(group, &rows)? {
@@ -216,9 +215,12 @@ impl<'c> StateReader<'c> {
     /// Returns the group that the schema of keys says a key lies in, if keys have groups; and
     /// [`are_routed`](Self::are_routed) tells whether they lie there.
     pub fn group_by_schema(&self, key: &Datum) -> Option<u16> {
-        let manifest = &self.checkpoint.manifest;
-        let is_known = self.types.kind.is_keyed() && manifest.hash_function == HASH_FUNCTION;
-        group_of(self.key_schema(), key, manifest.key_groups).ok().filter(|_| is_known)
+        self.group_of(key).ok().filter(|_| self.has_known_groups())
+    }
+
+    /// Returns whether keys have groups, by a hash function that is known here.
+    pub fn has_known_groups(&self) -> bool {
+        self.types.kind.is_keyed() && self.checkpoint.manifest.hash_function == HASH_FUNCTION
     }
 
     /// Returns whether these rows of `group` lie where the schema of keys alone says; if there are

@@ -137,7 +137,7 @@ fn size_of(rows: &EncodedRows) -> u64 {
 }
 
 /// Locks what holds at any time: a reader that panicked has left it whole.
-fn hold<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn hold<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use holdwater::manifest::{CheckpointId, CheckpointKind, Manifest};
@@ -11,7 +11,7 @@ use holdwater_processor::checkpoint::{Named, named};
 use holdwater_processor::directory;
 use holdwater_processor::failure::Failure;
 
-use crate::cache::{Cache, Usage};
+use crate::cache::{Cache, Usage, hold};
 use crate::view::View;
 use crate::words::Words;
 
@@ -326,10 +326,6 @@ impl Seen {
             is_kept: true,
         }
     }
-}
-
-fn hold<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What is said before the first checkpoint.

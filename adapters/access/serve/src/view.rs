@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use holdwater::key::HASH_FUNCTION;
 use holdwater::manifest::{CheckpointId, Manifest, PartShape, StateEntry};
 use holdwater::storage::ObjectId;
 use holdwater_processor::datum::Datum;
@@ -119,9 +118,7 @@ impl View {
         if let Some(is_routed) = known.is_routed.get() {
             return Ok(*is_routed);
         }
-        let is_routed = state.types().kind.is_keyed()
-            && self.manifest().hash_function == HASH_FUNCTION
-            && self.has_routed_rows(state)?;
+        let is_routed = state.has_known_groups() && self.has_routed_rows(state)?;
         Ok(*known.is_routed.get_or_init(|| is_routed))
     }
 
