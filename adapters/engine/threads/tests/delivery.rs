@@ -5,6 +5,7 @@
 mod world;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use holdwater::barrier::Guarantee;
 use holdwater_bytes::Bytes;
@@ -36,7 +37,12 @@ fn cut_off_while_one_input_is_late(
         };
         let sources =
             vec![Rows::new(&left, manners[0], &shared), Rows::new(&right, manners[1], &shared)];
-        let mut job = job(sources, counting(&shared), &outside, Some(every(200, &memory)), 2);
+        let mut checkpoints = every(200, &memory);
+        if first {
+            // A second checkpoint, before the cut, would hold what the first one let by.
+            checkpoints.pause = Duration::from_secs(3_600);
+        }
+        let mut job = job(sources, counting(&shared), &outside, Some(checkpoints), 2);
         job.options.guarantee = guarantee;
         let mut witness = Witness { shared: shared.clone(), ..Witness::default() };
         let ended = run(job, &mut witness);
