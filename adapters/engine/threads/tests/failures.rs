@@ -100,15 +100,18 @@ fn a_checkpoint_that_takes_too_long_is_given_up_and_the_job_goes_on() {
     let (left, right, shared) = (rows(1, 5_000), rows(2, 5_000), Shared::default());
     let (memory, outside) = (Memory::default(), Outside::default());
     let sources = vec![
-        Rows::new(&left, Manner::Plain, &shared),
+        Rows::new(&left, Manner::AwaitBarrier(left.len()), &shared),
         Rows::new(&right, Manner::UntilAborted(1_000), &shared),
     ];
+    // It is due after the right input has fallen silent, and so waits for its barrier.
     let mut checkpoints = every(2_000, &memory);
-    checkpoints.timeout = Duration::from_millis(20);
+    checkpoints.timeout = Duration::from_millis(100);
     let job = job(sources, counting(&shared), &outside, Some(checkpoints), 2);
     let mut witness = Witness { shared: shared.clone(), ..Witness::default() };
     run(job, &mut witness).unwrap();
-    assert_eq!(witness.aborted[0], "input 2 took too long");
+    let told = &witness.aborted[0];
+    // The left one may be slow too, where the machine is.
+    assert!(["input 1 took too long", "input 2 took too long"].contains(&&**told), "{told}");
     assert_eq!(sorted(outside.rows()), figures(&[&left, &right]));
 }
 

@@ -73,7 +73,7 @@ pub enum Manner {
     LateEnd,
     /// Reads so many rows, and then is silent.
     Silent(usize),
-    /// Reads so many rows, and is silent until a checkpoint is given up.
+    /// Reads so many rows, and is late until a checkpoint is given up.
     UntilAborted(usize),
     /// Reads its last row once a checkpoint is complete.
     UntilComplete,
@@ -146,6 +146,7 @@ impl Rows {
             }
             Manner::UntilAborted(rows) => {
                 while self.next >= rows && self.shared.aborted.load(Ordering::SeqCst) == 0 {
+                    self.shared.late.store(true, Ordering::SeqCst);
                     std::thread::yield_now();
                 }
                 self.batch
