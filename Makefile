@@ -7,7 +7,7 @@ TARGETS ?= evolving manifest snapshot walker
 KILLS ?= 1000
 
 .PHONY: help test quick tools objects serve sql sql-lint rocksdb libclang format lint core tests docs \
-	sim smoke planted planted-table crash-points bare-metal wasm kill bench fuzz golden corpus
+	sim smoke planted planted-table models crash-points bare-metal wasm kill bench fuzz golden corpus
 .NOTPARALLEL:
 
 help: ## List the targets
@@ -115,6 +115,11 @@ smoke:
 planted: ## Plant each known bug, and see that the simulator finds it
 	RUSTFLAGS="--cfg holdwater_planted" $(CARGO) run --release -p holdwater-sim \
 		--target-dir "$${CARGO_TARGET_DIR:-target}/planted" -- --planted all
+	RUSTFLAGS="--cfg holdwater_planted" $(CARGO) test --release -p holdwater-models \
+		--target-dir "$${CARGO_TARGET_DIR:-target}/planted" --test planted
+
+models: ## Check every run of small worlds, larger ones than `make tests` does (some minutes)
+	$(CARGO) run --release -p holdwater-models --example wide
 
 planted-table: ## Write docs/planted-bugs.md: how each planted bug is found
 	RUSTFLAGS="--cfg holdwater_planted" $(CARGO) run --release -p holdwater-sim \

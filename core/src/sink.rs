@@ -17,6 +17,7 @@ use core::error::Error;
 use core::fmt;
 
 use crate::manifest::{CheckpointId, SinkEntry};
+use crate::planted::planted;
 
 /// An input that can be read again from any position it has shown.
 pub trait Source {
@@ -83,17 +84,26 @@ pub enum CutBack {
 ///
 /// `beyond` says that checkpoints newer than the restored one were completed, so that more may be
 /// committed. An output that cannot be cut back then fails, unless `accept_duplicates`.
-pub fn restore<S: Sink>(
+///
+/// `fence` fails where a newer epoch was begun
+/// (`checkpoint::Performer::fence`). It is asked once the transactions
+/// to abort are known: a newer epoch prepares its own behind its claim, so none of them is among
+/// these (docs/protocol.md 6).
+pub fn restore<S: Sink, F>(
     sink: &mut S,
     entry: &SinkEntry,
     beyond: bool,
     accept_duplicates: bool,
-) -> Result<(), RestoreError<S::Error>> {
+    fence: impl FnOnce() -> Result<(), F>,
+) -> Result<(), RestoreError<S::Error, F>> {
+    let found = sink.unresolved().map_err(RestoreError::Sink)?;
+    if !planted(64) {
+        fence().map_err(RestoreError::Fence)?;
+    }
     let cut = sink.cut_back(entry).map_err(RestoreError::Sink)?;
     if cut == CutBack::Impossible && beyond && !accept_duplicates {
         return Err(RestoreError::Beyond);
     }
-    let found = sink.unresolved().map_err(RestoreError::Sink)?;
     let mut transactions = Transactions::restored(&entry.transactions, &found);
     resolve(sink, &mut transactions).map_err(RestoreError::Sink)
 }
@@ -111,27 +121,30 @@ pub fn resolve<S: Sink>(sink: &mut S, transactions: &mut Transactions) -> Result
 }
 
 /// Why an output cannot be brought to a checkpoint.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum RestoreError<E> {
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum RestoreError<E, F> {
     /// More may be committed than the checkpoint knows, and cannot be taken back.
     Beyond,
+    /// A newer epoch was begun, or may have been. The output is as it was.
+    Fence(F),
     /// The output failed.
     Sink(E),
 }
 
-impl<E: fmt::Display> fmt::Display for RestoreError<E> {
+impl<E: fmt::Display, F: fmt::Display> fmt::Display for RestoreError<E, F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Beyond => f.write_str(
                 "results beyond the restored checkpoint may be committed already and cannot be \
                  taken back: accept duplicates explicitly to go on",
             ),
+            Self::Fence(error) => error.fmt(f),
             Self::Sink(error) => error.fmt(f),
         }
     }
 }
 
-impl<E: Error + 'static> Error for RestoreError<E> {}
+impl<E: Error + 'static, F: Error + 'static> Error for RestoreError<E, F> {}
 
 #[cfg(test)]
 mod tests;

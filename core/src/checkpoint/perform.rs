@@ -4,7 +4,9 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::storage::{Failure, ObjectId, Reply, Request, Storage};
+use super::publish::newer_claim;
+use super::start::RecoveryError;
+use crate::storage::{Area, Failure, ObjectId, Reply, Request, Storage};
 
 /// Carries out the requests of a machine on a storage, one at a time.
 pub struct Performer<S: Storage> {
@@ -34,6 +36,18 @@ impl<S: Storage> Performer<S> {
                 self.error = Some(error);
                 Reply::Unknown
             }
+        }
+    }
+
+    /// Fails if an epoch was begun after `epoch`, or if that cannot be told.
+    pub fn fence(&mut self, epoch: u64) -> Result<(), RecoveryError> {
+        let request = Request::List(Area::Epochs);
+        match self.perform(&request) {
+            Reply::Listed(found) => match newer_claim(&found, epoch) {
+                Some(epoch) => Err(RecoveryError::Fenced { epoch }),
+                None => Ok(()),
+            },
+            _ => Err(RecoveryError::Storage(request)),
         }
     }
 

@@ -142,12 +142,15 @@ impl Publish {
     /// The manifest is durable. It counts unless a newer epoch was begun: that one may not have
     /// seen it, so nobody is told of it.
     fn fence(&self, found: &[ObjectId]) -> Progress {
-        let claims = found.iter().filter(|id| id.kind == ObjectKind::Claim).map(|id| id.epoch);
-        match claims.max() {
-            Some(epoch) if epoch > self.manifest.id.epoch && !planted(62) => {
-                Progress::Halt(Halt::Fenced { epoch })
-            }
+        match newer_claim(found, self.manifest.id.epoch) {
+            Some(epoch) if !planted(62) => Progress::Halt(Halt::Fenced { epoch }),
             _ => Progress::Complete,
         }
     }
+}
+
+/// Returns the newest epoch that was begun after `epoch`, by what the area of epochs holds.
+pub(super) fn newer_claim(found: &[ObjectId], epoch: u64) -> Option<u64> {
+    let claims = found.iter().filter(|id| id.kind == ObjectKind::Claim).map(|id| id.epoch);
+    claims.max().filter(|newest| *newest > epoch)
 }

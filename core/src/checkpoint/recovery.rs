@@ -139,7 +139,7 @@ impl Recovery {
             }
             (Step::ListClaims, Reply::Listed(found)) => {
                 self.epoch = found.iter().map(|id| id.epoch).max().unwrap_or(0) + 1;
-                self.step = Step::CreateClaim;
+                self.step = if planted(61) { Step::ListRecords } else { Step::CreateClaim };
             }
             (Step::ListRecords, Reply::Listed(found)) => self.take_record_names(&found),
             (Step::ListManifests, Reply::Listed(found)) => self.take_manifest_names(&found),
@@ -212,6 +212,10 @@ impl Recovery {
             Step::CreateClaim => Step::WriteClaim,
             Step::WriteClaim => Step::SyncClaim,
             Step::SyncClaim => Step::SyncClaimName,
+            Step::SyncClaimName if planted(61) => {
+                self.choose();
+                return Some(self.step.clone());
+            }
             Step::SyncClaimName => Step::ListRecords,
             Step::SyncManifests => Step::ReadManifests,
             Step::CreateRecord => Step::WriteRecord,
@@ -298,6 +302,7 @@ impl Recovery {
         if self.queue.is_empty() {
             match self.step {
                 Step::ReadRecords => self.step = Step::ListManifests,
+                Step::ReadManifests if planted(61) => self.step = Step::CreateClaim,
                 Step::ReadManifests => self.choose(),
                 _ => {}
             }

@@ -7,6 +7,11 @@ const fn id(checkpoint: u64) -> CheckpointId {
     CheckpointId { checkpoint, epoch: 1 }
 }
 
+/// There is no newer epoch.
+const fn nobody() -> Result<(), Infallible> {
+    Ok(())
+}
+
 fn resolutions(transactions: &mut Transactions) -> Vec<Resolution> {
     core::iter::from_fn(|| transactions.poll()).collect()
 }
@@ -134,7 +139,7 @@ fn output(can_be_cut: bool) -> (Lines, SinkEntry) {
 #[test]
 fn an_output_that_can_be_cut_back_equals_the_restored_checkpoint() {
     let (mut sink, first) = output(true);
-    restore(&mut sink, &first, true, false).unwrap();
+    restore(&mut sink, &first, true, false, nobody).unwrap();
     assert_eq!(sink.visible, [1]);
     assert!(sink.prepared.is_empty());
 }
@@ -142,11 +147,70 @@ fn an_output_that_can_be_cut_back_equals_the_restored_checkpoint() {
 #[test]
 fn an_output_that_cannot_be_cut_back_stops_unless_duplicates_are_accepted() {
     let (mut sink, first) = output(false);
-    assert_eq!(restore(&mut sink, &first, true, false), Err(RestoreError::Beyond));
+    assert_eq!(restore(&mut sink, &first, true, false, nobody), Err(RestoreError::Beyond));
     assert_eq!(sink.prepared, [vec![3]], "nothing is resolved before the decision");
-    restore(&mut sink, &first, true, true).unwrap();
+    restore(&mut sink, &first, true, true, nobody).unwrap();
     assert_eq!(sink.visible, [1, 2]);
     assert!(sink.prepared.is_empty());
     let (mut sink, first) = output(false);
-    restore(&mut sink, &first, false, false).unwrap();
+    restore(&mut sink, &first, false, false, nobody).unwrap();
+}
+
+#[test]
+fn a_newer_epoch_leaves_the_output_as_it_was() {
+    let (mut sink, first) = output(true);
+    let fenced = restore(&mut sink, &first, true, false, || Err("epoch 2"));
+    assert_eq!(fenced, Err(RestoreError::Fence("epoch 2")));
+    assert_eq!((&*sink.visible, &*sink.prepared), (&[1, 2][..], &[vec![3]][..]));
+}
+
+#[test]
+fn what_a_newer_epoch_prepares_behind_its_claim_is_not_aborted() {
+    use core::cell::RefCell;
+
+    /// An output that a rival writes to as well.
+    struct Rivalled<'l>(&'l RefCell<Lines>);
+
+    impl Sink for Rivalled<'_> {
+        type Batch = u8;
+        type Error = Infallible;
+
+        fn write(&mut self, batch: &u8) -> Result<(), Infallible> {
+            self.0.borrow_mut().write(batch)
+        }
+
+        fn prepare(&mut self, id: CheckpointId) -> Result<Vec<u8>, Infallible> {
+            self.0.borrow_mut().prepare(id)
+        }
+
+        fn commit(&mut self, transaction: &[u8]) -> Result<(), Infallible> {
+            self.0.borrow_mut().commit(transaction)
+        }
+
+        fn abort(&mut self, transaction: &[u8]) -> Result<(), Infallible> {
+            self.0.borrow_mut().abort(transaction)
+        }
+
+        fn unresolved(&mut self) -> Result<Vec<Vec<u8>>, Infallible> {
+            self.0.borrow_mut().unresolved()
+        }
+
+        fn committed(&self) -> Vec<u8> {
+            self.0.borrow().committed()
+        }
+
+        fn cut_back(&mut self, entry: &SinkEntry) -> Result<CutBack, Infallible> {
+            self.0.borrow_mut().cut_back(entry)
+        }
+    }
+
+    let (lines, first) = output(false);
+    let lines = RefCell::new(lines);
+    // The rival claims just behind the look for claims.
+    let fence = || {
+        lines.borrow_mut().prepared.push(vec![4]);
+        nobody()
+    };
+    restore(&mut Rivalled(&lines), &first, false, false, fence).unwrap();
+    assert_eq!(lines.borrow().prepared, [vec![4]], "its own was dropped, that of the rival not");
 }

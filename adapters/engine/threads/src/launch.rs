@@ -56,10 +56,10 @@ impl<B: Storage + Clone + Send + Sync> Plan<B> {
         K::Batch: Send + 'static,
     {
         let since = Instant::now();
-        let Begun { fleet, loaded, checkpoints } = self.begin(start, observer)?;
+        let Begun { fleet, loaded, mut checkpoints } = self.begin(start, observer)?;
+        self.restore_sink(&mut sink, &sink_name, checkpoints.as_mut())?;
         let recovered = checkpoints.as_ref().map(|(_, recovered)| recovered);
         let restored = recovered.and_then(|recovered| recovered.restored.clone());
-        self.restore_sink(&mut sink, &sink_name, recovered)?;
         let duration = since.elapsed();
         let restored = restored.as_ref();
         let Restored { rows: held, skipped, full } = loaded;
@@ -157,8 +157,10 @@ impl<B: Storage + Clone + Send + Sync> Plan<B> {
         &self,
         sink: &mut K,
         name: &str,
-        recovered: Option<&Recovered>,
+        begun: Option<&mut (Performer<B>, Recovered)>,
     ) -> Result<(), EngineError> {
+        let (performer, recovered) =
+            begun.map(|(performer, recovered)| (performer, &*recovered)).unzip();
         let restored = recovered.and_then(|recovered| recovered.restored.as_ref());
         let entry = restored.and_then(|manifest| manifest.sinks.first()).cloned();
         let entry = entry.unwrap_or_else(|| SinkEntry {
@@ -173,8 +175,17 @@ impl<B: Storage + Clone + Send + Sync> Plan<B> {
         });
         let accepted =
             self.checkpoints.as_ref().is_some_and(|checkpoints| checkpoints.accept_duplicates);
-        sink::restore(sink, &entry, beyond, accepted).map_err(|error| match error {
+        let mut cause = None;
+        let fence = || {
+            let Some((performer, recovered)) = performer.zip(recovered) else { return Ok(()) };
+            let fenced = performer.fence(recovered.epoch);
+            cause = performer.take_error().map(|error| Box::new(error) as _);
+            fenced
+        };
+        let restored = sink::restore(sink, &entry, beyond, accepted, fence);
+        restored.map_err(|error| match error {
             RestoreError::Beyond => EngineError::DuplicateOutput,
+            RestoreError::Fence(recovery) => EngineError::Recovery { recovery, error: cause },
             RestoreError::Sink(error) => EngineError::Sink { error: Box::new(error) },
         })
     }

@@ -1,3 +1,4 @@
+use std::convert::Infallible;
 use std::fs;
 use std::path::Path;
 
@@ -46,7 +47,8 @@ fn fresh() -> SinkEntry {
 /// Starts a job from a checkpoint.
 fn start(run: &Run, from: &SinkEntry) -> Result<Growing, Failure> {
     let mut sink = Growing::new(run, ProgressBar::hidden())?;
-    sink::restore(&mut sink, from, false, true).map_err(|error| match error {
+    let alone = || Ok::<_, Infallible>(());
+    sink::restore(&mut sink, from, false, true, alone).map_err(|error| match error {
         sink::RestoreError::Sink(failure) => failure,
         sink::RestoreError::Beyond => panic!("a file can be cut"),
     })?;
