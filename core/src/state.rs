@@ -226,6 +226,20 @@ pub trait State {
     /// rows, items or fields, so that called again and again it finds all that expired.
     fn sweep(&mut self, now: i64, steps: usize) -> Result<usize, Self::Error>;
 
+    /// Writes what the state holds of `group` now, as in a full part, without what has expired by
+    /// `moment`: the rows of the key with that encoding, or those of all keys. It writes nothing of
+    /// a group that another task owns.
+    ///
+    /// It is for those who ask a running job, and changes nothing. One key costs an access, of
+    /// timers a look at all of the group; all keys cost a look at each of their rows.
+    fn show(
+        &self,
+        group: KeyGroup,
+        key: Option<&[u8]>,
+        moment: Moment,
+        out: &mut RowWriter<'_>,
+    ) -> Result<(), SaveError<Self::Error>>;
+
     /// Returns how many bytes the state takes, copies held for a snapshot included.
     fn bytes(&self) -> u64;
 

@@ -344,6 +344,16 @@ macro_rules! state {
                 self.state.sweep(now, steps)
             }
 
+            fn show(
+                &self,
+                group: crate::key::KeyGroup,
+                key: Option<&[u8]>,
+                moment: crate::state::Moment,
+                out: &mut crate::state::RowWriter<'_>,
+            ) -> Result<(), crate::state::SaveError<S::Error>> {
+                self.state.show(group, key, moment, out)
+            }
+
             fn bytes(&self) -> u64 {
                 self.state.bytes()
             }

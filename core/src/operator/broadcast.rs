@@ -8,7 +8,7 @@ use crate::key::{At, Key, KeyGroup, KeyGroups};
 use crate::schema::Data;
 use crate::state::{
     Backend, Change, Cut, Description, Descriptor, Division, Form, Kind, LoadError, Loan, Map,
-    State,
+    Moment, RowWriter, SaveError, State,
 };
 
 /// A map that is the same in each task: each is sent the same changes in the same order.
@@ -139,6 +139,16 @@ impl<M: Map<u16, F, V>, F: Key, V: Data> State for Broadcast<M, F, V> {
 
     fn sweep(&mut self, now: i64, steps: usize) -> Result<usize, M::Error> {
         self.state.sweep(now, steps)
+    }
+
+    fn show(
+        &self,
+        _: KeyGroup,
+        key: Option<&[u8]>,
+        moment: Moment,
+        out: &mut RowWriter<'_>,
+    ) -> Result<(), SaveError<M::Error>> {
+        self.state.show(LONE, key, moment, out)
     }
 
     fn bytes(&self) -> u64 {

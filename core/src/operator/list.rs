@@ -7,7 +7,8 @@ use super::{FrozenTask, LONE, Task, assert_lone, check_row};
 use crate::key::{At, Key, KeyGroup, KeyGroups};
 use crate::schema::Data;
 use crate::state::{
-    Backend, Change, Cut, Description, Descriptor, Division, Form, Kind, List, LoadError, State,
+    Backend, Change, Cut, Description, Descriptor, Division, Form, Kind, List, LoadError, Moment,
+    RowWriter, SaveError, State,
 };
 
 macro_rules! list {
@@ -114,6 +115,16 @@ macro_rules! list {
 
             fn sweep(&mut self, now: i64, steps: usize) -> Result<usize, L::Error> {
                 self.list.state.sweep(now, steps)
+            }
+
+            fn show(
+                &self,
+                _: KeyGroup,
+                key: Option<&[u8]>,
+                moment: Moment,
+                out: &mut RowWriter<'_>,
+            ) -> Result<(), SaveError<L::Error>> {
+                self.list.state.show(LONE, key, moment, out)
             }
 
             fn bytes(&self) -> u64 {

@@ -120,6 +120,16 @@ impl State for Texts {
         Ok(0)
     }
 
+    fn show(
+        &self,
+        group: KeyGroup,
+        _: Option<&[u8]>,
+        _: Moment,
+        out: &mut RowWriter<'_>,
+    ) -> Result<(), SaveError<Never>> {
+        self.scan(group, out)
+    }
+
     fn bytes(&self) -> u64 {
         0
     }

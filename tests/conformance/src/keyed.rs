@@ -203,6 +203,7 @@ macro_rules! keyed {
                 dropping_what_was_frozen_changes_nothing,
                 the_digest_depends_on_the_content_alone,
                 a_frozen_state_is_read_by_encoded_key,
+                what_is_shown_is_what_would_be_frozen,
                 a_changed_byte_is_found,
                 what_a_full_part_holds_twice_is_refused,
                 rows_of_an_older_type_are_read_and_written_anew;

@@ -25,9 +25,10 @@ pub fn get(get: &Get, out: &mut impl Write) -> Result<(), Failure> {
         let found = serve::get(get)?;
         return shown(out.write_all(found.as_bytes()).and_then(|()| out.flush()));
     }
-    if get.token_file.is_some() {
-        let why = "--token-file is for a server; give its URL, http://HOST:PORT";
-        return Err(Failure::Usage(why.to_owned()));
+    let of_servers = [("--live", get.live), ("--token-file", get.token_file.is_some())];
+    if let Some((flag, _)) = of_servers.iter().find(|(_, is_given)| *is_given) {
+        let why = format!("{flag} is for a server; give its URL, http://HOST:PORT");
+        return Err(Failure::Usage(why));
     }
     let found = match lines(get, &Checkpoint::open_unread(&get.checkpoint)?) {
         Err(Failure::Corrupt(_) | Failure::Missing(_)) => {

@@ -72,7 +72,9 @@ pub fn run(run: &Run) -> Result<u8, Failure> {
         }
         None => (None, None),
     };
-    let served = Served::start(run)?;
+    // On timely the states lie with workers, which may be those of other processes.
+    let live = cluster.is_none().then(|| options.live.clone());
+    let served = Served::start(run, live)?;
     let setup = &setup;
     let attempt = Attempt { run, setup, plan: &plan, cluster, checkpoints, options, served };
     let (Some(summary), report) = attempt.make(inputs)? else {

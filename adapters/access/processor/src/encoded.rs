@@ -86,6 +86,35 @@ impl Types {
         Ok(Self { kind, encoding: schema.encoding, key, field, value, expiry })
     }
 
+    /// Reads rows that were written as in a full part (docs/format.md 5.3).
+    pub fn rows(&self, bytes: &[u8]) -> Result<EncodedRows, Malformed> {
+        let (mut rows, mut reader) = (EncodedRows::new(), Reader::new(bytes));
+        let bare = match (self.kind, self.encoding) {
+            (Kind::Value, Encoding::Fixed) => {
+                self.key.view().fixed_len().zip(self.value.view().fixed_len())
+            }
+            _ => None,
+        };
+        loop {
+            let start = reader;
+            let op = match reader.byte()? {
+                0 => break,
+                code => Op::from_code(code).ok_or(start.fault(Fault::Range))?,
+            };
+            for _ in 0..reader.u16()? {
+                let length = match bare {
+                    Some((key, value)) => key + value,
+                    None => usize::try_from(reader.varint_u64()?).unwrap_or(usize::MAX),
+                };
+                let row = reader.take(length)?;
+                let applied = apply(Change { op, row }, self, true, &mut rows);
+                applied.map_err(|_| start.fault(Fault::Range))?;
+            }
+        }
+        reader.finish()?;
+        Ok(rows)
+    }
+
     /// Describes a state of these types, for a part that is written.
     pub(crate) fn describe(&self, name: &str) -> Result<Description, Failure> {
         let name = Name::new(name).ok_or_else(|| {

@@ -8,7 +8,7 @@ use holdwater::manifest::{Chain, Manifest, StateEntry};
 use holdwater::schema::Schema;
 
 use crate::checkpoint::Checkpoint;
-use crate::datum::{Datum, Unfit};
+use crate::datum::Datum;
 use crate::encoded::{EncodedRow, EncodedRows, Parts, Types};
 use crate::failure::{Failure, quoted};
 use crate::routing::{group_of, key_and_window};
@@ -165,9 +165,7 @@ impl<'c> StateReader<'c> {
     /// type of keys has a digest of its own making, which the rows that are there tell, every group
     /// is looked in.
     pub fn key(&self, key: &Datum) -> Result<Vec<Row>, Failure> {
-        let unfit = |unfit: Unfit| Failure::Usage(format!("the key: {unfit}"));
-        let group = self.group_of(key)?;
-        let bytes = write_key(&self.types, key, None).map_err(unfit)?;
+        let (group, bytes) = (self.group_of(key)?, self.encoding_of(key)?);
         if self.has_known_groups() {
             let rows = self.encoded(group)?;
             let found = self.found(&rows, &bytes)?;
@@ -182,6 +180,12 @@ impl<'c> StateReader<'c> {
         Ok(in_order(found))
     }
 
+    /// Returns the encoding of a key; where there are windows, what all rows of it begin with.
+    pub fn encoding_of(&self, key: &Datum) -> Result<Vec<u8>, Failure> {
+        let bytes = write_key(&self.types, key, None);
+        bytes.map_err(|unfit| Failure::Usage(format!("the key: {unfit}")))
+    }
+
     /// Returns the group that a key belongs to by its schema.
     pub fn group_of(&self, key: &Datum) -> Result<u16, Failure> {
         let group = group_of(self.key_schema(), key, self.checkpoint.manifest.key_groups);
@@ -190,9 +194,7 @@ impl<'c> StateReader<'c> {
 
     /// Picks the rows of a key out of those of a group, one for each of its windows in their order.
     pub fn pick(&self, rows: &EncodedRows, key: &Datum) -> Result<Vec<Row>, Failure> {
-        let bytes = write_key(&self.types, key, None);
-        let bytes = bytes.map_err(|unfit| Failure::Usage(format!("the key: {unfit}")))?;
-        self.found(rows, &bytes).map(in_order)
+        self.found(rows, &self.encoding_of(key)?).map(in_order)
     }
 
     /// Reads a row as it is encoded.
@@ -279,8 +281,7 @@ impl<'c> StateReader<'c> {
 
     /// Returns the group that a key has a row in.
     pub(crate) fn group_with(&self, key: &Datum) -> Result<Option<u16>, Failure> {
-        let bytes = write_key(&self.types, key, None);
-        let bytes = bytes.map_err(|unfit| Failure::Usage(format!("the key: {unfit}")))?;
+        let bytes = self.encoding_of(key)?;
         for group in self.groups() {
             if !self.found(&self.encoded(group)?, &bytes)?.is_empty() {
                 return Ok(Some(group));

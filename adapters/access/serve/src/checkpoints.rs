@@ -10,6 +10,7 @@ use holdwater_processor::Checkpoint;
 use holdwater_processor::checkpoint::{Named, named};
 use holdwater_processor::directory;
 use holdwater_processor::failure::Failure;
+use holdwater_threads::Live;
 
 use crate::cache::{Cache, Usage, hold};
 use crate::view::View;
@@ -43,6 +44,8 @@ pub struct Checkpoints {
     known: RwLock<Known>,
     /// Held by who looks: one at a time does.
     looking: Mutex<()>,
+    /// The job that takes them, where it can be asked.
+    live: Option<Live>,
 }
 
 #[derive(Debug, Default)]
@@ -102,7 +105,20 @@ impl Checkpoints {
             cache: Arc::new(Cache::new(cache_bytes)),
             known: RwLock::default(),
             looking: Mutex::default(),
+            live: None,
         })
+    }
+
+    /// Has the job asked, too, that takes the checkpoints: the one that `live` is among the options
+    /// of.
+    #[must_use]
+    pub fn with_live(self, live: Live) -> Self {
+        Self { live: Some(live), ..self }
+    }
+
+    /// Returns how the job is asked that takes the checkpoints, if it can be.
+    pub const fn live(&self) -> Option<&Live> {
+        self.live.as_ref()
     }
 
     /// Looks for a newer checkpoint; where nothing has changed that costs the listing of a place.

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | [`checkpoints`] | the checkpoints of a place: the newest, others by name |
 //! | [`view`] | one checkpoint: keys and sizes |
+//! | `live` | what a running job holds beyond its checkpoints |
 //! | [`scan`] | rows of a state one after the other, in pages |
 //! | `http` | the server, in builds with the feature `http` |
 //! | [`words`] | how a program shows its states |
@@ -20,6 +21,7 @@ mod cache;
 pub mod checkpoints;
 #[cfg(feature = "http")]
 pub mod http;
+mod live;
 pub mod scan;
 pub mod view;
 pub mod words;

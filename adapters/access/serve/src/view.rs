@@ -113,7 +113,7 @@ impl View {
 
     /// Returns whether keys lie in the groups that their schema says: of a type of keys with a
     /// digest of its own making they do not.
-    fn is_routed(&self, state: &StateReader<'_>) -> Result<bool, Failure> {
+    pub(crate) fn is_routed(&self, state: &StateReader<'_>) -> Result<bool, Failure> {
         let Some(known) = self.known(state.entry()) else { return Ok(false) };
         if let Some(is_routed) = known.is_routed.get() {
             return Ok(*is_routed);

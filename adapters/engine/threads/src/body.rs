@@ -7,11 +7,12 @@ use holdwater::barrier::Barrier;
 use holdwater::checkpoint::{Reading, Restored};
 use holdwater::manifest::Manifest;
 use holdwater::snapshot::freeze;
-use holdwater::state::{Cut, States};
+use holdwater::state::{Cut, Moment, States};
 use holdwater::storage::Storage;
 
 use crate::clock::Clock;
 use crate::error::EngineError;
+use crate::live::Asked;
 use crate::message::Notice;
 use crate::operator::{Operator, Outputs, Subtask};
 use crate::restore::{LoadFailed, load_states};
@@ -109,10 +110,26 @@ impl<O: Operator> Body<O> {
         Ok(Work::new(barrier, frozen, self.operator.counters(), since, pause))
     }
 
+    /// Answers a question, unless nobody waits for the answer any more.
+    pub(crate) fn answer(
+        &mut self,
+        asked: Asked,
+        outputs: &mut Outputs<O::Output>,
+    ) -> Result<(), EngineError> {
+        let Some(asked) = asked.in_time() else { return Ok(()) };
+        let settled = self.operator.settle(outputs);
+        settled.map_err(|error| failed(self.subtask, error))?;
+        let (now, watermark) = (self.clock.now(), self.operator.watermark());
+        asked.answer(self.operator.states(), Moment { now, watermark });
+        Ok(())
+    }
+
     /// Tells every state what became of a checkpoint.
     pub fn note(&mut self, notice: Notice) {
         let states = self.operator.states();
         match notice {
+            // Whoever asked is told that nobody answers.
+            Notice::Asked(_) => {}
             Notice::Aborted(id) => states.aborted(id.checkpoint),
             Notice::Completed(id) => states.completed(id.checkpoint),
         }

@@ -228,10 +228,10 @@ impl<B: Storage> Coordination<'_, B> {
     }
 }
 
-fn tell<M: Copy>(channels: &[Sender<M>], message: M) {
+fn tell<M: Clone>(channels: &[Sender<M>], message: M) {
     for channel in channels {
         // A thread that is gone has told why, or is about to.
-        let _ = channel.send(message);
+        let _ = channel.send(message.clone());
     }
 }
 

@@ -54,7 +54,16 @@ where
 {
     let (plan, inputs, sink, sink_name, operator) = Plan::new(job);
     std::thread::scope(|scope| {
-        let mut start = |begin| Crew::start(&plan, scope, &operator, begin).wait_until_ready();
+        // Subtasks end once nobody is left who could tell them anything; then they are waited for.
+        let mut connected = None;
+        let mut start = |begin| {
+            let started = Crew::start(&plan, scope, &operator, begin).wait_until_ready();
+            if let Ok((fleet, _)) = &started {
+                let live = &plan.options.live;
+                connected = Some(live.connect(fleet.key_groups, &fleet.notices));
+            }
+            started
+        };
         plan.run(scope, inputs, sink, sink_name, &mut start, observer)
     })
 }

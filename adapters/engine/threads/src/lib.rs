@@ -15,6 +15,7 @@ mod inputs;
 mod instruments;
 mod job;
 mod launch;
+mod live;
 mod message;
 mod observer;
 mod operator;
@@ -37,6 +38,7 @@ pub use error::EngineError;
 #[cfg(feature = "instruments")]
 pub use instruments::Instruments;
 pub use job::{Job, run};
+pub use live::{Live, Question, Told, Unanswered};
 pub use observer::{Completed, Event, Observer, Phases};
 pub use operator::{Operator, Outputs, Subtask};
 pub use options::{Checkpoints, Every, KEY_GROUPS, Options, Savepoints, Start, Stop};

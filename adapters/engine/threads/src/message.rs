@@ -5,6 +5,7 @@ use holdwater::checkpoint::{FileDamage, Report, Restored, TaskId};
 use holdwater::manifest::CheckpointId;
 
 use crate::error::EngineError;
+use crate::live::Asked;
 use crate::observer::Phases;
 
 /// What goes with the records, from source to subtask and from subtask to sink.
@@ -31,11 +32,13 @@ pub(crate) enum Order {
     Finish,
 }
 
-/// What the coordinator tells subtasks and sink.
-#[derive(Clone, Copy, Debug)]
+/// What subtasks and sink are told.
+#[derive(Clone, Debug)]
 pub enum Notice {
     /// The checkpoint will never be complete.
     Aborted(CheckpointId),
+    /// Somebody asks what states hold.
+    Asked(Box<Asked>),
     /// The checkpoint is complete.
     Completed(CheckpointId),
 }

@@ -45,7 +45,8 @@ pub trait Operator: 'static {
 
     /// Settles what a checkpoint must not cut through: brings into its states what it keeps beside
     /// them, and gives the outputs that belong before the barrier. It is called before the states
-    /// are frozen; however long it takes, so much later is the checkpoint.
+    /// are frozen, and before they are shown to who asks; however long it takes, so much later is
+    /// the checkpoint or the answer.
     fn settle(&mut self, outputs: &mut Outputs<Self::Output>) -> Result<(), Self::Error> {
         let _ = outputs;
         Ok(())

@@ -9,6 +9,8 @@ use holdwater::barrier::Guarantee;
 use holdwater::checkpoint::RestorePolicy;
 use holdwater::manifest::{CheckpointId, CheckpointKind, Manifest};
 
+use crate::live::Live;
+
 /// How a job is run, apart from what it does.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -24,6 +26,8 @@ pub struct Options {
     pub stop: Stop,
     /// Asks for savepoints while the job runs.
     pub savepoints: Savepoints,
+    /// Asks what states hold while the job runs, on threads.
+    pub live: Live,
 }
 
 /// Starts one subtask per core, with 128 groups and exactly once.
@@ -37,6 +41,7 @@ impl Default for Options {
             channel_batches: CHANNEL_BATCHES,
             stop: Stop::default(),
             savepoints: Savepoints::default(),
+            live: Live::default(),
         }
     }
 }

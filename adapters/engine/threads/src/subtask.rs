@@ -118,6 +118,7 @@ impl<O: Operator, B: Storage + Clone + Send> SubtaskThread<O, B> {
                 }
                 Input::Ended | Input::Flush => break,
                 Input::Gone => return Ok(()),
+                Input::Notice(Notice::Asked(asked)) => body.answer(*asked, &mut outputs)?,
                 Input::Notice(notice) => {
                     if let Notice::Aborted(id) = notice {
                         abandoned.up_to(id.checkpoint);

@@ -222,7 +222,7 @@ where
 
     fn note(&mut self, notice: Notice) {
         let Some(loaded) = &mut self.loaded else { return };
-        if let (Notice::Aborted(id), Some(snapshots)) = (notice, &loaded.snapshots) {
+        if let (Notice::Aborted(id), Some(snapshots)) = (&notice, &loaded.snapshots) {
             snapshots.abandoned.up_to(id.checkpoint);
         }
         loaded.body.note(notice);

@@ -164,6 +164,8 @@ impl<R: Clone + 'static, T> Pump<R, T> {
             Ok(Input::Gone) => self.inputs = None,
             Ok(Input::Notice(Notice::Aborted(id))) => self.tell(&Parcel::Aborted(id)),
             Ok(Input::Notice(Notice::Completed(id))) => self.tell(&Parcel::Completed(id)),
+            // Nobody asks: its states lie with workers, which may be those of other processes.
+            Ok(Input::Notice(Notice::Asked(_))) => {}
             Ok(Input::Nothing) => return false,
             Err(error) => {
                 self.inputs = None;

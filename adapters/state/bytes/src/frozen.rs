@@ -42,10 +42,7 @@ impl<R: ByteRows> FrozenRows<R> {
 
     /// Returns whether a value lives.
     fn is_live(&self, value: &[u8]) -> Result<bool, Malformed> {
-        match self.cutoff {
-            None => Ok(true),
-            Some(cutoff) => Ok(!cutoff.includes(self.layout.stamp(value)?)),
-        }
+        is_live(&self.layout, self.cutoff, value)
     }
 
     /// Returns whether `group` has a row that lives.
@@ -70,25 +67,6 @@ impl<R: ByteRows> FrozenRows<R> {
             rows.range::<[u8], _>((Bound::Included(&start[..]), Bound::Unbounded))
         });
         rows.map(Vec::as_slice).take_while(move |row| row.starts_with(&start))
-    }
-
-    /// Writes the rows that begin with `prefix`, of one key or of all.
-    fn write(&self, prefix: &[u8], key: Option<&[u8]>, out: &mut RowWriter<'_>) -> Saved<R::Error> {
-        let mut gather = Gather::new(self.layout.description.kind.rows(), out);
-        let mut failed = Ok(());
-        let scanned = self.rows.scan(prefix, |row, value| {
-            failed = self.layout.split(row).map_err(state).and_then(|row| {
-                if key.is_none_or(|key| key == row.key) && self.is_live(value).map_err(state)? {
-                    let field = self.layout.portable(row.field).map_err(state)?;
-                    gather.put(Row { field: &field, ..row }, value)?;
-                }
-                Ok(())
-            });
-            if failed.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-        });
-        scanned.map_err(store)?;
-        failed?;
-        Ok(gather.flush()?)
     }
 
     /// Writes what changed in `group`: each row as it is, or that it is gone.
@@ -190,20 +168,52 @@ impl<R: ByteRows + Send + Sync + 'static> Frozen for FrozenRows<R> {
     }
 
     fn get(&self, group: KeyGroup, key: &[u8], out: &mut RowWriter<'_>) -> Saved<R::Error> {
-        let mut prefix = layout::group(group).to_vec();
-        // Timers lie by time: all of the group are looked at.
-        if self.layout.description.kind.rows() != Kind::Timers {
-            prefix.extend_from_slice(key);
-        }
-        self.write(&prefix, Some(key), out)
+        let prefix = self.layout.prefix_of(group, Some(key));
+        write(&self.rows, &self.layout, self.cutoff, (&prefix, Some(key)), out)
     }
 
     fn scan(&self, group: KeyGroup, out: &mut RowWriter<'_>) -> Saved<R::Error> {
-        self.write(&layout::group(group), None, out)
+        let prefix = layout::group(group);
+        write(&self.rows, &self.layout, self.cutoff, (&prefix, None), out)
     }
 
     fn native(&self) -> Option<NativeFrozen<'_>> {
         Some(NativeFrozen { snapshot: self.rows.native()?, keys: &self.keys })
+    }
+}
+
+/// Writes the rows that begin so, of one key or of all, without what is expired.
+pub(crate) fn write<R: ByteRows>(
+    rows: &R,
+    layout: &Layout,
+    cutoff: Option<Cutoff>,
+    (prefix, key): (&[u8], Option<&[u8]>),
+    out: &mut RowWriter<'_>,
+) -> Saved<R::Error> {
+    let mut gather = Gather::new(layout.description.kind.rows(), out);
+    let mut failed = Ok(());
+    let scanned = rows.scan(prefix, |row, value| {
+        failed = layout.split(row).map_err(state).and_then(|row| {
+            if key.is_none_or(|key| key == row.key)
+                && is_live(layout, cutoff, value).map_err(state)?
+            {
+                let field = layout.portable(row.field).map_err(state)?;
+                gather.put(Row { field: &field, ..row }, value)?;
+            }
+            Ok(())
+        });
+        if failed.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    });
+    scanned.map_err(store)?;
+    failed?;
+    Ok(gather.flush()?)
+}
+
+/// Returns whether a value lives.
+fn is_live(layout: &Layout, cutoff: Option<Cutoff>, value: &[u8]) -> Result<bool, Malformed> {
+    match cutoff {
+        None => Ok(true),
+        Some(cutoff) => Ok(!cutoff.includes(layout.stamp(value)?)),
     }
 }
 

@@ -93,6 +93,13 @@ impl Layout {
         Ok(row)
     }
 
+    /// Returns what the rows of a key with that encoding begin with, or those of all keys. Timers
+    /// lie by time: of one key, too, all of the group are looked at.
+    pub(crate) fn prefix_of(&self, of: KeyGroup, key: Option<&[u8]>) -> Vec<u8> {
+        let key = key.filter(|_| self.description.kind.rows() != Kind::Timers);
+        [&group(of)[..], key.unwrap_or_default()].concat()
+    }
+
     /// Returns the row of a timer.
     pub(crate) fn timer<K: Key>(
         &self,

@@ -5,9 +5,13 @@ use core::ops::{Bound, ControlFlow};
 use holdwater::codec::Reader;
 use holdwater::error::Fault;
 use holdwater::key::{At, Key, KeyGroup, KeyGroups};
-use holdwater::state::{Change, Cut, Description, Expiry, Form, LoadError, Native, Passes, State};
+use holdwater::state::{
+    Change, Cut, Description, Expiry, Form, LoadError, Moment, Native, Passes, RowWriter,
+    SaveError, State,
+};
 
 use crate::changes::Changes;
+use crate::frozen;
 use crate::keys::Keys;
 use crate::layout::{self, Layout, Row};
 use crate::store::behind;
@@ -314,6 +318,22 @@ impl<T: ByteTable, K: Key, C: Content> State for Rows<T, K, C> {
             done += 1;
         }
         Ok(done)
+    }
+
+    fn show(
+        &self,
+        group: KeyGroup,
+        key: Option<&[u8]>,
+        moment: Moment,
+        out: &mut RowWriter<'_>,
+    ) -> Result<(), SaveError<Self::Error>> {
+        if !self.groups.contains(group) {
+            return Ok(());
+        }
+        let expiry = self.layout.description.expiry();
+        let cutoff = expiry.map(|expiry| expiry.cutoff(moment.by(expiry.domain)));
+        let prefix = self.layout.prefix_of(group, key);
+        frozen::write(&self.table, &self.layout, cutoff, (&prefix, key), out)
     }
 
     fn bytes(&self) -> u64 {

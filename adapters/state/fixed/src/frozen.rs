@@ -67,7 +67,7 @@ impl<K: Key, T: Content, const N: usize, const G: usize> Frozen for FrozenRows<K
 }
 
 /// Returns whether `bytes` are the encoding of `key`.
-fn is_encoding<K: Key>(key: &K, encoding: Encoding, bytes: &[u8]) -> bool {
+pub(crate) fn is_encoding<K: Key>(key: &K, encoding: Encoding, bytes: &[u8]) -> bool {
     let mut compare = Compare { rest: bytes, same: true };
     encode(key, encoding, &mut compare).is_ok() && compare.same && compare.rest.is_empty()
 }

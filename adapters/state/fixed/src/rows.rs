@@ -4,11 +4,12 @@ use holdwater::codec::{EncodeError, Encoding, Reader};
 use holdwater::error::Fault;
 use holdwater::key::{At, Key, KeyGroup, KeyGroups};
 use holdwater::state::{
-    Change, Cut, Description, Fate, Form, Judge, LoadError, OutputFailed, Passes, RowWriter, Shape,
-    Stamped, State,
+    Change, Cut, Description, Fate, Form, Judge, LoadError, Moment, OutputFailed, Passes,
+    RowWriter, SaveError, Shape, Stamped, State,
 };
 
 use crate::changes::Changes;
+use crate::frozen::is_encoding;
 use crate::table::{Row, Table};
 use crate::{FixedError, FrozenRows};
 
@@ -242,6 +243,27 @@ impl<K: Key, T: Content, const N: usize, const G: usize> State for Rows<K, T, N,
             done += 1;
         }
         Ok(done)
+    }
+
+    fn show(
+        &self,
+        group: KeyGroup,
+        key: Option<&[u8]>,
+        moment: Moment,
+        out: &mut RowWriter<'_>,
+    ) -> Result<(), SaveError<FixedError>> {
+        if !self.groups.contains(group) {
+            return Ok(());
+        }
+        let judge =
+            self.description.stamped.map(|stamped| stamped.at(moment.by(stamped.expiry.domain)));
+        for places in T::of_group(&self.table, group) {
+            let own = &self.table.row(places.start).key;
+            if key.is_none_or(|key| is_encoding(own, self.encoding(), key)) {
+                T::save(&self.table, places, judge.as_ref(), out)?;
+            }
+        }
+        Ok(())
     }
 
     /// Returns the size of the state; a copy that was frozen belongs to its holder.

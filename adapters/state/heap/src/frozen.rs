@@ -5,9 +5,12 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::ops::ControlFlow;
 
-use holdwater::codec::{EncodeError, Encoding, Reader, decode};
+use holdwater::codec::{EncodeError, Encoding, Reader};
 use holdwater::key::{Key, KeyGroup, KeyGroups};
-use holdwater::state::{Frozen, Judge, OutputFailed, RowWriter, SaveError, Shape};
+use holdwater::schema::StoredSchema;
+use holdwater::state::{
+    Description, Form, Frozen, Judge, OutputFailed, RowWriter, SaveError, Shape, TypeSchema,
+};
 
 use crate::error::HeapError;
 use crate::group::{Group, View};
@@ -60,7 +63,7 @@ impl Frozen for HeapFrozen {
 #[derive(Debug)]
 pub(crate) struct FrozenTable<K, P> {
     groups: KeyGroups,
-    encoding: Encoding,
+    keys: Keys,
     /// The version that a delta stands on; without one, everything is written.
     base: Option<u32>,
     /// Tells what had expired, if values expire.
@@ -88,12 +91,12 @@ impl<K: Key, P: Payload<K>> FrozenGroup<K, P> {
 impl<K: Key, P: Payload<K>> FrozenTable<K, P> {
     pub(crate) const fn new(
         groups: KeyGroups,
-        encoding: Encoding,
+        keys: Keys,
         base: Option<u32>,
         judge: Option<Judge>,
         parts: Vec<FrozenGroup<K, P>>,
     ) -> Self {
-        Self { groups, encoding, base, judge, parts }
+        Self { groups, keys, base, judge, parts }
     }
 
     /// Returns whether the group has a row that lives.
@@ -113,10 +116,7 @@ impl<K: Key, P: Payload<K>> FrozenTable<K, P> {
         base: Option<u32>,
         out: &mut RowWriter<'_>,
     ) -> ControlFlow<EncodeError<OutputFailed>> {
-        match P::save(row, base, self.judge.as_ref(), out) {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(error) => ControlFlow::Break(error),
-        }
+        written(P::save(row, base, self.judge.as_ref(), out))
     }
 
     fn part(&self, group: KeyGroup) -> Option<&FrozenGroup<K, P>> {
@@ -160,16 +160,14 @@ impl<K: Key, P: Payload<K>> Frozen for FrozenTable<K, P> {
         key: &[u8],
         out: &mut RowWriter<'_>,
     ) -> Result<(), SaveError<Self::Error>> {
-        let mut reader = Reader::new(key);
-        let (Some(part), Ok(key)) = (self.part(group), decode::<K>(self.encoding, &mut reader))
-        else {
+        let (Some(part), Some(key)) = (self.part(group), self.keys.decode::<K>(key)) else {
             return Ok(());
         };
         let at = self.groups.locate::<K>(key.view());
-        if !reader.is_empty() || at.group() != group {
+        if at.group() != group {
             return Ok(());
         }
-        match part.view.find(at, self.encoding) {
+        match part.view.find(at, self.keys.encoding) {
             Some(row) => Ok(P::save(row, None, self.judge.as_ref(), out)?),
             None => Ok(()),
         }
@@ -183,7 +181,44 @@ impl<K: Key, P: Payload<K>> Frozen for FrozenTable<K, P> {
     }
 }
 
-fn done(flow: ControlFlow<EncodeError<OutputFailed>>) -> Result<(), SaveError<HeapError>> {
+pub(crate) type Saved = Result<(), SaveError<HeapError>>;
+
+/// How keys are read: by a schema that was made at run time, if one was.
+#[derive(Clone, Debug)]
+pub(crate) struct Keys {
+    pub(crate) encoding: Encoding,
+    schema: Option<StoredSchema>,
+}
+
+impl Keys {
+    pub(crate) fn of(description: &Description) -> Self {
+        let schema = match &description.key {
+            TypeSchema::Static(_) => None,
+            TypeSchema::Stored(schema) => Some(schema.clone()),
+        };
+        Self { encoding: description.encoding, schema }
+    }
+
+    /// Reads a key that is encoded so, if it is one.
+    pub(crate) fn decode<K: Key>(&self, bytes: &[u8]) -> Option<K> {
+        let (own, mut reader) = (Form::own(self.encoding), Reader::new(bytes));
+        let form = Form { key: self.schema.as_ref().map(StoredSchema::view), ..own };
+        form.key(&mut reader).ok().filter(|_| reader.is_empty())
+    }
+}
+
+/// Goes on with the next row where one was written.
+#[inline]
+pub(crate) fn written(
+    row: Result<(), EncodeError<OutputFailed>>,
+) -> ControlFlow<EncodeError<OutputFailed>> {
+    match row {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(error) => ControlFlow::Break(error),
+    }
+}
+
+pub(crate) fn done(flow: ControlFlow<EncodeError<OutputFailed>>) -> Saved {
     match flow {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(error) => Err(error.into()),

@@ -2,9 +2,9 @@
 
 use holdwater::error::{Fault, Malformed};
 use holdwater::key::{At, Key, KeyGroup, KeyGroups};
-use holdwater::state::Cut;
+use holdwater::state::{Cut, Judge, RowWriter};
 
-use crate::frozen::HeapFrozen;
+use crate::frozen::{HeapFrozen, Saved, done, written};
 use crate::row::Payload;
 use crate::table::Table;
 
@@ -17,6 +17,13 @@ pub(crate) trait Held {
     fn loaded(&mut self, checkpoint: u64);
     fn clear(&mut self);
     fn sweep(&mut self, now: i64, steps: usize) -> usize;
+    fn show(
+        &self,
+        group: KeyGroup,
+        key: Option<&[u8]>,
+        judge: Option<&Judge>,
+        out: &mut RowWriter<'_>,
+    ) -> Saved;
     fn bytes(&self) -> u64;
     fn rows(&self) -> u64;
 }
@@ -48,6 +55,23 @@ impl<K: Key, P: Payload<K>> Held for Table<K, P> {
 
     fn sweep(&mut self, now: i64, steps: usize) -> usize {
         self.sweep(now, steps)
+    }
+
+    fn show(
+        &self,
+        group: KeyGroup,
+        key: Option<&[u8]>,
+        judge: Option<&Judge>,
+        out: &mut RowWriter<'_>,
+    ) -> Saved {
+        let Some(key) = key else {
+            return done(self.each(group, |row| written(P::save(row, None, judge, out))));
+        };
+        let found = self.keys().decode::<K>(key);
+        match found.as_ref().and_then(|key| self.find(self.locate(group, key)?)) {
+            Some(row) => Ok(P::save(row, None, judge, out)?),
+            None => Ok(()),
+        }
     }
 
     fn bytes(&self) -> u64 {
@@ -117,6 +141,18 @@ macro_rules! state {
 
             fn sweep(&mut self, now: i64, steps: usize) -> Result<usize, HeapError> {
                 Ok(self.held_mut().sweep(now, steps))
+            }
+
+            fn show(
+                &self,
+                group: KeyGroup,
+                key: Option<&[u8]>,
+                moment: holdwater::state::Moment,
+                out: &mut holdwater::state::RowWriter<'_>,
+            ) -> Result<(), holdwater::state::SaveError<HeapError>> {
+                let stamped = self.description.stamped;
+                let judge = stamped.map(|stamped| stamped.at(moment.by(stamped.expiry.domain)));
+                self.held().show(group, key, judge.as_ref(), out)
             }
 
             fn bytes(&self) -> u64 {

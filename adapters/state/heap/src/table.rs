@@ -12,7 +12,7 @@ use holdwater::state::{Cut, Description};
 use crate::budget::{Meter, Share};
 use crate::error::HeapError;
 use crate::expire::{Search, search};
-use crate::frozen::{FrozenGroup, FrozenTable};
+use crate::frozen::{FrozenGroup, FrozenTable, Keys};
 use crate::group::{Group, Settled};
 use crate::row::{Payload, Row, Touch};
 use crate::spare::Spares;
@@ -23,6 +23,7 @@ use crate::version::Versions;
 pub(crate) struct Table<K, P> {
     groups: KeyGroups,
     encoding: Encoding,
+    keys: Keys,
     parts: Vec<Group<K, P>>,
     versions: Versions,
     share: Share,
@@ -50,6 +51,7 @@ impl<K: Key, P: Payload<K>> Table<K, P> {
         let mut table = Self {
             groups,
             encoding: description.encoding,
+            keys: Keys::of(description),
             parts: Vec::new(),
             versions: Versions::default(),
             share,
@@ -63,8 +65,12 @@ impl<K: Key, P: Payload<K>> Table<K, P> {
 
     #[inline]
     pub(crate) fn get(&self, at: At<'_, K>) -> Option<&P> {
-        let group = &self.parts[self.position(at.group())];
-        group.find(at, self.encoding).map(|row| &row.payload)
+        self.find(at).map(|row| &row.payload)
+    }
+
+    #[inline]
+    pub(crate) fn find(&self, at: At<'_, K>) -> Option<&Row<K, P>> {
+        self.parts[self.position(at.group())].find(at, self.encoding)
     }
 
     /// Brings what lies at some places near the processor, so that a look at each finds it there.
@@ -221,6 +227,10 @@ impl<K: Key, P: Payload<K>> Table<K, P> {
         (at.group() == group && self.groups.contains(group)).then_some(at)
     }
 
+    pub(crate) const fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
     pub(crate) const fn encoding(&self) -> Encoding {
         self.encoding
     }
@@ -243,7 +253,7 @@ impl<K: Key, P: Payload<K>> Table<K, P> {
         self.share.apply(meter);
         let parts = self.parts.iter_mut().map(FrozenGroup::new).collect();
         let judge = self.search.as_mut().map(|search| search.freeze(cut));
-        let frozen = FrozenTable::new(self.groups, self.encoding, base, judge, parts);
+        let frozen = FrozenTable::new(self.groups, self.keys.clone(), base, judge, parts);
         self.versions.freeze(cut.checkpoint);
         self.spares.freeze();
         self.reopen();

@@ -86,30 +86,61 @@ impl<S: Slot> View<S> {
     }
 
     fn write(&self, group: KeyGroup, what: What, out: &mut RowWriter<'_>) -> Saved {
-        let Some((part, log)) = self.part(group) else { return Ok(()) };
-        if what == What::All {
-            for slot in part.cold_slots(log).map_err(failed)? {
-                slot.map_err(failed)?.write(what, log, out)?;
-            }
+        self.part(group).map_or(Ok(()), |(part, log)| write(part, log, what, out))
+    }
+}
+
+/// Writes rows of a group.
+pub(crate) fn write<S: Slot>(
+    part: &Group<S>,
+    log: Log<'_>,
+    what: What,
+    out: &mut RowWriter<'_>,
+) -> Saved {
+    if what == What::All {
+        for slot in part.cold_slots(log).map_err(failed)? {
+            slot.map_err(failed)?.write(what, log, out)?;
         }
-        match what {
-            What::Tail => {
-                let hashes = part.tail.hashes();
-                let slots = hashes.iter().flat_map(|hash| part.index.candidates(*hash));
-                slots.into_iter().try_for_each(|slot| slot.write(what, log, out))
-            }
-            _ if S::LIES_ALONE => {
-                let mut rows: Vec<Entry> = Vec::new();
-                for slot in part.index.iter() {
-                    slot.each(&mut |entry| rows.extend(Some(entry).filter(|e| what.takes(*e))));
-                    if rows.len() >= SORTED_MAX {
-                        write_sorted(&mut rows, what, log, out)?;
-                    }
+    }
+    match what {
+        What::Tail => {
+            let hashes = part.tail.hashes();
+            let slots = hashes.iter().flat_map(|hash| part.index.candidates(*hash));
+            slots.into_iter().try_for_each(|slot| slot.write(what, log, out))
+        }
+        _ if S::LIES_ALONE => {
+            let mut rows: Vec<Entry> = Vec::new();
+            for slot in part.index.iter() {
+                slot.each(&mut |entry| rows.extend(Some(entry).filter(|e| what.takes(*e))));
+                if rows.len() >= SORTED_MAX {
+                    write_sorted(&mut rows, what, log, out)?;
                 }
-                write_sorted(&mut rows, what, log, out)
             }
-            _ => part.index.iter().try_for_each(|slot| slot.write(what, log, out)),
+            write_sorted(&mut rows, what, log, out)
         }
+        _ => part.index.iter().try_for_each(|slot| slot.write(what, log, out)),
+    }
+}
+
+/// Writes the rows of the key with that encoding.
+pub(crate) fn write_key<S: Slot>(
+    part: &Group<S>,
+    log: Log<'_>,
+    key: &[u8],
+    out: &mut RowWriter<'_>,
+) -> Saved {
+    for slot in part.index.candidates(log.layout.hash(key)) {
+        let mut lead = None;
+        slot.each(&mut |entry| lead = Some(entry));
+        let Some(lead) = lead else { continue };
+        let row = log.row(lead).map_err(failed)?;
+        if log.key(&row).map_err(failed)? == key {
+            return slot.write(What::All, log, out);
+        }
+    }
+    match part.cold_slot(log, key).map_err(failed)? {
+        Some(slot) => slot.write(What::All, log, out),
+        None => Ok(()),
     }
 }
 
@@ -169,20 +200,7 @@ impl<S: Slot> Frozen for View<S> {
     }
 
     fn get(&self, group: KeyGroup, key: &[u8], out: &mut RowWriter<'_>) -> Saved {
-        let Some((part, log)) = self.part(group) else { return Ok(()) };
-        for slot in part.index.candidates(self.layout.hash(key)) {
-            let mut lead = None;
-            slot.each(&mut |entry| lead = Some(entry));
-            let Some(lead) = lead else { continue };
-            let row = log.row(lead).map_err(failed)?;
-            if log.key(&row).map_err(failed)? == key {
-                return slot.write(What::All, log, out);
-            }
-        }
-        match part.cold_slot(log, key).map_err(failed)? {
-            Some(slot) => slot.write(What::All, log, out),
-            None => Ok(()),
-        }
+        self.part(group).map_or(Ok(()), |(part, log)| write_key(part, log, key, out))
     }
 
     fn verify(&self) -> Result<(), MmapError> {

@@ -59,6 +59,16 @@ macro_rules! state {
                 self.table.sweep(now, steps)
             }
 
+            fn show(
+                &self,
+                group: KeyGroup,
+                key: Option<&[u8]>,
+                moment: holdwater::state::Moment,
+                out: &mut holdwater::state::RowWriter<'_>,
+            ) -> Result<(), holdwater::state::SaveError<MmapError>> {
+                self.table.show(group, key, moment, out)
+            }
+
             fn bytes(&self) -> u64 {
                 self.table.bytes()
             }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 use holdwater::codec::Reader;
 use holdwater::error::Fault;
 use holdwater::key::{At, Key, KeyGroup, KeyGroups};
-use holdwater::state::{Cut, Cutoff, Form, LoadError};
+use holdwater::state::{Cut, Cutoff, Form, LoadError, Moment, RowWriter};
 
 use crate::budget::{Hold, Share};
 use crate::cold::Cold;
@@ -14,10 +14,10 @@ use crate::error::MmapError;
 use crate::expire::Search;
 use crate::files::{Files, Pool};
 use crate::freezes::Freezes;
-use crate::frozen::{MmapFrozen, View};
+use crate::frozen::{self, MmapFrozen, View};
 use crate::group::Group;
 use crate::layout::Layout;
-use crate::log::Log;
+use crate::log::{Log, Saved};
 use crate::pass::Pass;
 use crate::slot::{Slot, What};
 
@@ -250,6 +250,23 @@ impl<S: Slot> Table<S> {
             what,
             cutoff,
             hold,
+        }
+    }
+
+    pub(crate) fn show(
+        &self,
+        group: KeyGroup,
+        key: Option<&[u8]>,
+        moment: Moment,
+        out: &mut RowWriter<'_>,
+    ) -> Saved {
+        let Some((part, log)) = self.visited(group) else { return Ok(()) };
+        let expiry = self.layout.description.expiry();
+        let cutoff = expiry.map(|expiry| expiry.cutoff(moment.by(expiry.domain)));
+        let log = Log { cutoff, ..log };
+        match key {
+            Some(key) => frozen::write_key(part, log, key, out),
+            None => frozen::write(part, log, What::All, out),
         }
     }
 

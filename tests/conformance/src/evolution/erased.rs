@@ -7,8 +7,8 @@ use holdwater::error::StateError;
 use holdwater::key::{KeyGroup, KeyGroups};
 use holdwater::schema::Data;
 use holdwater::state::{
-    Change, Cut, Description, Form, Frozen, LoadError, RowWriter, SaveError, Shape, State, States,
-    Value, Visitor,
+    Change, Cut, Description, Form, Frozen, LoadError, Moment, RowWriter, SaveError, Shape, State,
+    States, Value, Visitor,
 };
 
 use super::at;
@@ -31,6 +31,13 @@ pub(super) trait AnyState {
     fn loaded(&mut self, checkpoint: u64);
     fn clear(&mut self) -> Result<(), Self::Error>;
     fn sweep(&mut self, now: i64, steps: usize) -> Result<usize, Self::Error>;
+    fn show(
+        &self,
+        group: KeyGroup,
+        key: Option<&[u8]>,
+        moment: Moment,
+        out: &mut RowWriter<'_>,
+    ) -> Result<(), SaveError<Self::Error>>;
     fn bytes(&self) -> u64;
     fn rows(&self) -> u64;
 }
@@ -77,6 +84,16 @@ impl<S: State> AnyState for S {
 
     fn sweep(&mut self, now: i64, steps: usize) -> Result<usize, S::Error> {
         State::sweep(self, now, steps)
+    }
+
+    fn show(
+        &self,
+        group: KeyGroup,
+        key: Option<&[u8]>,
+        moment: Moment,
+        out: &mut RowWriter<'_>,
+    ) -> Result<(), SaveError<S::Error>> {
+        State::show(self, group, key, moment, out)
     }
 
     fn bytes(&self) -> u64 {
@@ -138,6 +155,16 @@ impl<E: StateError> State for Shown<'_, E> {
 
     fn sweep(&mut self, now: i64, steps: usize) -> Result<usize, E> {
         self.state.sweep(now, steps)
+    }
+
+    fn show(
+        &self,
+        group: KeyGroup,
+        key: Option<&[u8]>,
+        moment: Moment,
+        out: &mut RowWriter<'_>,
+    ) -> Result<(), SaveError<E>> {
+        self.state.show(group, key, moment, out)
     }
 
     fn bytes(&self) -> u64 {

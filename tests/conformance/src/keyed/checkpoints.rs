@@ -1,5 +1,6 @@
 use std::any::Any;
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 
 use holdwater::error::StateError;
 use holdwater::key::KeyGroup;
@@ -7,7 +8,8 @@ use holdwater::manifest::StateSchema;
 use holdwater::page::{BlockSize, FileHeader, FileKind, Portable};
 use holdwater::snapshot::{FrozenStates, GroupReport, PartEntry, Portion, Snapshot, StateTable};
 use holdwater::state::{
-    Cut, Description, Output, OutputFailed, PlacedPart, RowWriter, Shape, State, States, Visitor,
+    Cut, Description, Moment, Output, OutputFailed, PlacedPart, RowWriter, Shape, State, States,
+    Visitor,
 };
 
 /// The checkpoints of an operator: files in memory, and what each checkpoint consists of.
@@ -170,6 +172,39 @@ pub(super) fn written(
     let mut rows = RowWriter::new(description, &mut nowhere, &mut buffer);
     write(&mut rows);
     rows.finish().unwrap()
+}
+
+/// Returns for each state how many rows it shows of `group` as it is, at `now` by both clocks, and
+/// the sum of their digests.
+pub(super) fn shown<S: States>(
+    states: &mut S,
+    group: KeyGroup,
+    key: Option<&[u8]>,
+    now: i64,
+) -> Vec<(u64, u128)> {
+    let moment = Moment { now, watermark: now };
+    let mut show = Show { group, key, moment, shown: Vec::new() };
+    let Ok(()) = states.each(&mut show);
+    show.shown
+}
+
+struct Show<'k> {
+    group: KeyGroup,
+    key: Option<&'k [u8]>,
+    moment: Moment,
+    shown: Vec<(u64, u128)>,
+}
+
+impl<E: StateError> Visitor<E> for Show<'_> {
+    type Stop = Infallible;
+
+    fn state<S: State<Error = E>>(&mut self, state: &mut S) -> Result<(), Infallible> {
+        let Self { group, key, moment, shown } = self;
+        shown.push(written(state.description(), |rows| {
+            state.show(*group, *key, *moment, rows).unwrap();
+        }));
+        Ok(())
+    }
 }
 
 /// Loads a checkpoint into states.

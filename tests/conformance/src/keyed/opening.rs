@@ -12,6 +12,7 @@ use postcard_schema_ng::schema::DataModelType;
 use serde::ser::SerializeTuple;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::checkpoints::{shown, written};
 use super::read::{value, values};
 use super::{All, Run, Sole};
 
@@ -138,7 +139,16 @@ pub fn types_made_at_run_time_are_stored_by_their_schema<B: Backend>(run: &Run<B
     state.turn();
     assert_eq!(value(&state.0, run.at(&keys[0])), Some(texts(&["0", "x", ""])));
     assert_eq!(value(&state.0, run.at(&keys[1])), Some(texts(&["1", "x", "!"])));
-    assert_eq!(values(&state.0).into_keys().collect::<BTreeSet<_>>(), keys.into());
+    assert_eq!(values(&state.0).into_keys().collect::<BTreeSet<_>>(), keys.clone().into());
+    let encoded: [&[u8]; 3] = [b"\x01a\x00", b"\x00\x01a", b"\x02aa\x01b"];
+    for (key, bytes) in keys.iter().zip(encoded) {
+        let group = run.at::<Texts>(key).group();
+        let live = shown(&mut *state, group, Some(bytes), 0);
+        let frozen = state.freeze();
+        let (description, rows) = frozen.states().next().unwrap();
+        let found = written(description, |out| rows.get(group, bytes, out).unwrap());
+        assert_eq!((found.0, live), (1, vec![found]));
+    }
 }
 
 /// A struct of texts, as many as its schema says.

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 
 use holdwater::snapshot::{FrozenStates, Portion};
-use holdwater::state::{Backend, Change, Descriptor, Form, LoadError, Map, Op, State, Value};
+use holdwater::state::{
+    Backend, Change, Descriptor, Form, Frozen, LoadError, Map, Op, State, Value,
+};
 use postcard_schema_ng::Schema;
 use serde::{Deserialize, Serialize};
 
 use super::all::{change, fill, filled};
-use super::checkpoints::written;
+use super::checkpoints::{shown, written};
 use super::read::{entries, items, value, values};
 use super::{All, Run, Sole, contents};
 
@@ -131,6 +133,11 @@ pub fn a_frozen_state_is_read_by_encoded_key<B: Backend>(run: &Run<B>) {
     }
     state.turn();
     state.remove(run.at("aa"), 2).unwrap();
+    let mut live = |key: &str, bytes: &[u8]| {
+        shown(&mut *state, run.at::<String>(key).group(), Some(bytes), 0)[0]
+    };
+    let b = live("b", b"\x01b");
+    assert_eq!((b.0, live("a", b"\x01a\x00"), live("a", b"")), (3, (0, 0), (0, 0)));
     let frozen = state.freeze();
     let (description, map) = frozen.states().next().unwrap();
     let get = |key: &str, bytes: &[u8]| {
@@ -139,6 +146,7 @@ pub fn a_frozen_state_is_read_by_encoded_key<B: Backend>(run: &Run<B>) {
     let a = get("a", b"\x01a");
     assert_eq!((a.0, get("aa", b"\x02aa").0, get("b", b"\x01b").0), (3, 2, 3));
     assert_ne!(a.1, get("b", b"\x01b").1);
+    assert_eq!(get("b", b"\x01b"), b, "as it was shown before it was frozen");
     for (key, bytes) in [("a", &b"\x01"[..]), ("c", b"\x01c"), ("a", b"\x01a\x00"), ("a", b"")] {
         assert_eq!(get(key, bytes), (0, 0), "{bytes:?}");
     }
@@ -148,6 +156,27 @@ pub fn a_frozen_state_is_read_by_encoded_key<B: Backend>(run: &Run<B>) {
     let sum =
         sum.fold((0, 0u128), |(rows, digest), one| (rows + one.0, digest.wrapping_add(one.1)));
     assert_eq!(written(description, |rows| map.scan(group, rows).unwrap()), sum);
+}
+
+/// 7: what is shown of states as they are is what a checkpoint of that moment has, and showing it
+/// changes nothing.
+pub fn what_is_shown_is_what_would_be_frozen<B: Backend>(run: &Run<B>) {
+    let mut states = filled(run);
+    for _ in 0..2 {
+        states.turn();
+        change(run, &mut states);
+        let groups: Vec<_> = run.groups().iter().collect();
+        let mut live = |group: &_| shown(&mut *states, *group, None, 0);
+        let before: Vec<_> = groups.iter().map(&mut live).collect();
+        assert_eq!(groups.iter().map(live).collect::<Vec<_>>(), before);
+        let frozen = states.freeze();
+        for (group, before) in groups.iter().zip(before) {
+            let scan = |(description, state): (&_, &dyn Frozen<Error = _>)| {
+                written(description, |rows| state.scan(*group, rows).unwrap())
+            };
+            assert_eq!(frozen.states().map(scan).collect::<Vec<_>>(), before);
+        }
+    }
 }
 
 /// 99: a changed byte of any part is found when the part is loaded, or before a checkpoint stands

@@ -18,7 +18,7 @@ use holdwater::state::Backend;
 use holdwater::ttl::{Census, When};
 
 use self::kept::{ByWatermark, Longer, Longest, OnRead, OnReadShown, OnWriteShown};
-use super::{Run, Stage};
+use super::{Run, Stage, checkpoints};
 
 /// Shows a behaviour on each kind of state.
 macro_rules! each_kind {
@@ -63,6 +63,12 @@ impl<'r, B: Backend, K: Kind> Line<'r, B, K> {
     fn read(&mut self) -> Vec<i64> {
         let at = place(self.run, 1, 0);
         self.states.read(at, self.now)
+    }
+
+    /// Returns whether whoever asks the state as it is sees something.
+    fn is_shown(&mut self) -> bool {
+        let group = place(self.run, 1, 0).group();
+        checkpoints::shown(&mut *self.states, group, None, self.now) != [(0, 0)]
     }
 
     fn is_clean(&mut self) -> bool {
@@ -114,8 +120,10 @@ pub fn what_was_written_lives_for_its_time<B: Backend>(run: &Run<B>) {
         line.turn(120);
         assert_eq!(line.read(), K::after(&[1, 2]));
         line.turn(149);
+        assert!(line.is_shown());
         assert_eq!(line.read(), K::after(&[1, 2]));
         line.turn(170);
+        assert!(!line.is_shown());
         line.write(3);
         line.turn(220);
         assert_eq!(line.read(), K::after(&[3]));

@@ -5,6 +5,7 @@ use std::fs;
 use holdwater_system::expected::expected;
 use holdwater_system::place::Place;
 use rustix::process::Signal;
+use serde_json::Value;
 
 use crate::server::Server;
 
@@ -153,6 +154,78 @@ fn a_job_serves_what_it_has_completed_on_either_engine_and_refuses_what_serve_do
     let job = job.replace("--serve", "--checkpoints dir --serve");
     place.holdwater(&format!("{job} 0.0.0.0:0")).refuse(2, &["--token-file"]);
     place.holdwater(&format!("{job} here")).refuse(2, &["here"]);
+}
+
+#[test]
+fn what_a_job_holds_beyond_its_checkpoint_is_told_to_who_asks_for_it() {
+    let (place, rows) = Place::with_flights();
+    place.run_in_parts(JOB, "flights.csv", &rows, 1);
+    let target = "/v1/key?key=ATL&state=count&state=distinct:destination";
+    let live = format!("{target}&live=true");
+    let files = Server::start(&place, "serve dir --listen 127.0.0.1:0");
+    let (status, answer) = files.client().get(&live);
+    assert_eq!((status, answer["error"].as_str().unwrap().contains("run --serve")), (409, true));
+    let of_files = format!("get http://{} --state count --key ATL --live", files.address);
+    place.holdwater(&of_files).refuse(2, &["live=true", "run --serve"]);
+    place.holdwater("get dir --state count --key ATL --live").refuse(2, &["--live"]);
+    drop(files);
+
+    place.append("flights.csv", &rows_again(&place));
+    let job = format!("{JOB} --rate 2000 --serve 127.0.0.1:0");
+    let mut server = Server::start(&place, &job);
+    let (mut client, mut told) = (server.client(), None);
+    let count = |answer: &Value| answer["states"][0]["rows"][0]["value"].as_u64().unwrap();
+    let kept = count(&client.get(target).1);
+    server.running.until(|| {
+        let (status, answer) = client.get(&live);
+        if status == 503 {
+            // It has not come to its records yet.
+            assert!(answer["error"].as_str().unwrap().contains("no job runs"), "{answer}");
+            return false;
+        }
+        assert_eq!((status, &answer["live"]), (200, &Value::from(true)), "{answer}");
+        assert_eq!(answer.get("checkpoint"), None);
+        let now = count(&answer);
+        assert!(now >= told.unwrap_or(kept), "{answer}");
+        told = Some(now);
+        now > kept
+    });
+    assert_eq!(count(&client.get(target).1), kept, "the checkpoint is what it was");
+    let get = format!("get http://{} --state count --key ATL --live", server.address);
+    let line: Value = serde_json::from_str(&place.holdwater(&get).succeed().stdout).unwrap();
+    assert!(line["value"].as_u64() >= told);
+    for (target, status) in [
+        (format!("{live}&checkpoint=1.e1"), 400),
+        (target.replace("ATL", "nobody") + "&live=true", 404),
+        (target.replace("state=count", "state=sum") + "&live=true", 404),
+        (format!("{target}&live=yes"), 400),
+    ] {
+        assert_eq!(client.get(&target).0, status, "{target}");
+    }
+    server.running.signal(Signal::TERM);
+    assert_eq!(server.running.wait().code, Some(143));
+
+    let job = job.replace("--parallelism 2", "");
+    let server = Server::start(&place, &format!("{job} --engine timely -- -w 2"));
+    assert_eq!(server.client().get(&live).0, 409);
+}
+
+#[test]
+fn the_windows_that_are_open_are_told_to_who_asks_for_them() {
+    let (place, rows) = Place::with_flights();
+    let job = "run --input flights.csv --key origin --agg count --time date --window 3d \
+               --output out.csv --checkpoints dir --checkpoint-every 1h --parallelism 2";
+    place.write("flights.csv", &rows.first(rows.rows.len() / 2).to_csv());
+    place.holdwater(job).succeed();
+    place.write("flights.csv", &rows.to_csv());
+    let mut server = Server::start(&place, &format!("{job} --rate 500 --serve 127.0.0.1:0"));
+    let mut client = server.client();
+    server.running.until(|| {
+        let (status, answer) = client.get("/v1/key?key=ATL&state=count&live=true");
+        let rows = answer["states"][0]["rows"].as_array();
+        assert!([200, 404, 503].contains(&status), "{answer}");
+        rows.is_some_and(|rows| rows.iter().all(|row| row["window_start"].is_string()))
+    });
 }
 
 /// Returns the rows of a file without their header.

@@ -92,6 +92,9 @@ pub struct Get {
     /// Rows as JSON lines, as they are without it
     #[arg(long)]
     pub json: bool,
+    /// What the running job holds now, in no checkpoint yet; of a server beside one, run --serve
+    #[arg(long)]
+    pub live: bool,
     /// A file with the token that a server expects
     #[arg(long, value_name = "PATH")]
     pub token_file: Option<PathBuf>,
@@ -204,6 +207,9 @@ Examples:
 
   Of a job that runs with --serve, or a server:
     holdwater get http://127.0.0.1:7411 --state count --key ATL
+
+  What the job holds now, which no checkpoint has yet:
+    holdwater get http://127.0.0.1:7411 --state count --key ATL --live
 
 Only the parts of the key's group are read. Exit codes: 0 found, 1 no such key or not readable,
 2 usage, 3 something is damaged.";

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use holdwater::manifest::CheckpointId;
 use holdwater_serve::{Checkpoints, Server, Token};
+use holdwater_threads::Live;
 
 use super::words::Columned;
 use crate::arguments::{Run, Serve};
@@ -40,8 +41,8 @@ pub(crate) fn check(listen: &str, token_file: Option<&Path>) -> Result<(), Failu
 }
 
 impl Served {
-    /// Serves the checkpoints of a job, if it asks for that.
-    pub(crate) fn start(run: &Run) -> Result<Option<Self>, Failure> {
+    /// Serves the checkpoints of a job, if it asks for that, and what it tells `live`.
+    pub(crate) fn start(run: &Run, live: Option<Live>) -> Result<Option<Self>, Failure> {
         let (Some(listen), Some(directory)) = (&run.beside.serve, &run.checkpoints) else {
             return Ok(None);
         };
@@ -51,7 +52,10 @@ impl Served {
             Failure::Usage(format!("--serve: {shown} is no text; name the directory otherwise"))
         })?;
         let words = Box::new(Columned);
-        let checkpoints = Checkpoints::unread(directory, words, run.beside.serve_cache)?;
+        let mut checkpoints = Checkpoints::unread(directory, words, run.beside.serve_cache)?;
+        if let Some(live) = live {
+            checkpoints = checkpoints.with_live(live);
+        }
         // Where nothing is yet there will be; what is wrong is told by /health.
         let _ = checkpoints.look();
         Self::begin(checkpoints, directory, listen, run.beside.token_file.as_deref()).map(Some)

@@ -44,6 +44,9 @@ pub(crate) fn get(get: &Get) -> Result<String, Failure> {
     for (name, value) in [("window", &get.window), ("map_key", &get.map_key)] {
         request = value.iter().fold(request, |request, value| request.query(name, value));
     }
+    if get.live {
+        request = request.query("live", "true");
+    }
     if let Some(path) = &get.token_file {
         request = request.header("Authorization", Token::read(path)?.shown());
     }
@@ -55,7 +58,7 @@ pub(crate) fn get(get: &Get) -> Result<String, Failure> {
         let refused = serde_json::from_str(&body);
         let error = refused.map_or_else(|_| status.to_string(), |Refused { error }| error);
         return Err(match status {
-            StatusCode::BAD_REQUEST => Failure::Usage(error),
+            StatusCode::BAD_REQUEST | StatusCode::CONFLICT => Failure::Usage(error),
             StatusCode::NOT_FOUND => Failure::Data(error),
             _ => failed(&error),
         });

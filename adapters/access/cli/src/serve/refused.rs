@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use holdwater::manifest::CheckpointId;
+use holdwater_threads::Live;
 
 use crate::arguments::{Get, Run, Serve};
 use crate::failure::Failure;
@@ -31,7 +32,7 @@ pub(crate) fn check(_: &str, _: Option<&Path>) -> Result<(), Failure> {
 
 impl Served {
     /// Starts nothing: who asks for it was [refused](check).
-    pub(crate) fn start(_: &Run) -> Result<Option<Self>, Failure> {
+    pub(crate) fn start(_: &Run, _: Option<Live>) -> Result<Option<Self>, Failure> {
         Ok(None)
     }
 

@@ -10,11 +10,12 @@ use axum::http::{StatusCode, Uri};
 use axum::middleware::from_fn_with_state;
 use axum::response::Response;
 use axum::routing::get;
-use holdwater::manifest::CheckpointId;
+use holdwater::manifest::{CheckpointId, StateEntry};
 use holdwater_processor::StateReader;
 use holdwater_processor::datum::Datum;
 use holdwater_processor::failure::Failure;
 use holdwater_processor::row::{Row, key_of_cells};
+use holdwater_threads::Live;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
@@ -179,76 +180,103 @@ async fn groups(State(source): State<Source>, uri: Uri) -> Answer {
 }
 
 async fn key(State(source): State<Source>, uri: Uri) -> Answer {
-    let given = Parameters::read(&uri, &["key", "state", "window", "map_key", "checkpoint"])?;
+    let given = Parameters::read(&uri, KEY)?;
     let cells = given.fields("key")?.ok_or_else(|| Refusal::bad("give key="))?;
     let id = given.checkpoint()?;
     given.one("window")?;
     given.one("map_key")?;
-    let answer = move |view: &View| {
-        let names: Vec<String> = given.all("state").map(str::to_owned).collect();
-        let own = |(operator, entry): (&str, _)| {
-            let entry: &holdwater::manifest::StateEntry = entry;
-            format!("{operator}/{}", entry.name)
-        };
-        let all = || view.checkpoint().states().map(own).collect();
-        let (is_every, names) = (names.is_empty(), if names.is_empty() { all() } else { names });
-        let mut body = format!("{},\"states\":[", begin(view));
-        let (mut shown, mut found) = (0, false);
-        for name in &names {
-            let state = open!(view, name);
-            let key = match key_of_cells(state.key_schema(), &cells) {
-                Ok(key) => key,
-                Err(_) if is_every => continue,
-                Err(unfit) => return Ok(Err(Refusal::bad(format!("key: {unfit}")))),
-            };
-            let rows = match picked(view, &state, &key, &given)? {
-                Ok(rows) => rows,
-                Err(_) if is_every => continue,
-                Err(refusal) => return Ok(Err(refusal)),
-            };
-            found |= !rows.is_empty();
-            if shown > 0 {
-                body.push(',');
-            }
-            shown += 1;
-            body.push_str(&format!("{{{},\"rows\":[", of_state(&state)));
-            for (index, row) in rows.into_iter().enumerate() {
-                if index > 0 {
-                    body.push(',');
-                }
-                write_row(row, view.shown(&state), BYTES_MAX, &mut body);
-                if body.len() > BYTES_MAX + BYTES_MAX {
-                    let why = "the key has more rows than an answer may; give window=, or fewer \
-                               states";
-                    return Ok(Err(Refusal::bad(why)));
-                }
-            }
-            body.push_str("]}");
-        }
-        if !found {
-            let (names, key) = (names.join(", "), cells.join(","));
-            let why =
-                format!("no state of {names} has the key {key:?} in checkpoint {}", view.id());
-            return Ok(Err(Refusal::not_found(why)));
-        }
-        body.push_str("]}");
-        Ok(Ok(body))
-    };
-    source.read(move |checkpoints| from(checkpoints, id, answer)).await
+    let is_live = given.parsed("live", "true or false")?.unwrap_or(false);
+    if is_live && id.is_some() {
+        return Err(Refusal::bad("what is live is in no checkpoint: leave checkpoint= away"));
+    }
+    source
+        .read(move |checkpoints| {
+            let live = is_live.then(|| checkpoints.live().ok_or_else(no_job)).transpose()?;
+            from(checkpoints, id, |view| of_key(view, live, &given, &cells))
+        })
+        .await
 }
 
-/// Reads the rows of a key, of the window and below the key of a map that are asked for.
+/// Answers what states hold of a key.
+fn of_key(
+    view: &View,
+    live: Option<&Live>,
+    given: &Parameters,
+    cells: &[String],
+) -> Result<Result<String, Refusal>, Failure> {
+    let names: Vec<String> = given.all("state").map(str::to_owned).collect();
+    let own = |(operator, entry): (&str, &StateEntry)| format!("{operator}/{}", entry.name);
+    let all = || view.checkpoint().states().map(own).collect();
+    let (is_every, names) = (names.is_empty(), if names.is_empty() { all() } else { names });
+    let mut asked = Vec::new();
+    for name in &names {
+        let state = open!(view, name);
+        match key_of_cells(state.key_schema(), cells) {
+            Ok(_) if is_every && live.is_some() && !state.has_known_groups() => {}
+            Ok(key) => asked.push((state, key)),
+            Err(_) if is_every => {}
+            Err(unfit) => return Ok(Err(Refusal::bad(format!("key: {unfit}")))),
+        }
+    }
+    let held = match live {
+        Some(live) => view.live(live, &asked)?,
+        None => asked.iter().map(|(state, key)| view.key(state, key)).collect::<Result<_, _>>()?,
+    };
+    let begin = live.map_or_else(|| begin(view), |_| "{\"live\":true".to_owned());
+    let mut body = format!("{begin},\"states\":[");
+    let (mut shown, mut found) = (0, false);
+    for ((state, _), rows) in asked.iter().zip(held) {
+        let rows = match picked(view, state, rows, given) {
+            Ok(rows) => rows,
+            Err(_) if is_every => continue,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        found |= !rows.is_empty();
+        if shown > 0 {
+            body.push(',');
+        }
+        shown += 1;
+        body.push_str(&format!("{{{},\"rows\":[", of_state(state)));
+        for (index, row) in rows.into_iter().enumerate() {
+            if index > 0 {
+                body.push(',');
+            }
+            write_row(row, view.shown(state), BYTES_MAX, &mut body);
+            if body.len() > BYTES_MAX + BYTES_MAX {
+                let why = "the key has more rows than an answer may; give window=, or fewer states";
+                return Ok(Err(Refusal::bad(why)));
+            }
+        }
+        body.push_str("]}");
+    }
+    if !found {
+        let (names, key) = (names.join(", "), cells.join(","));
+        let place =
+            live.map_or_else(|| format!("checkpoint {}", view.id()), |_| "the job".to_owned());
+        let why = format!("no state of {names} has the key {key:?} in {place}");
+        return Ok(Err(Refusal::not_found(why)));
+    }
+    body.push_str("]}");
+    Ok(Ok(body))
+}
+
+fn no_job() -> Refusal {
+    let why = "no job is here to be asked: live=true is for a server beside one that runs on \
+               threads, run --serve; leave it away to read checkpoints";
+    Refusal::new(StatusCode::CONFLICT, why)
+}
+
+/// Keeps the rows of the window and below the key of a map that are asked for.
 fn picked(
     view: &View,
     state: &StateReader<'_>,
-    key: &Datum,
+    mut rows: Vec<Row>,
     given: &Parameters,
-) -> Result<Result<Vec<Row>, Refusal>, Failure> {
-    let mut rows = view.key(state, key)?;
+) -> Result<Vec<Row>, Refusal> {
     if let Some(text) = given.all("window").next() {
         if state.window_schema().is_none() {
             let why = format!("state {} has no windows; leave window= away", state.name());
-            return Ok(Err(Refusal::bad(why)));
+            return Err(Refusal::bad(why));
         }
         let shown = view.shown(state);
         rows.retain(|row| row.window.as_ref().is_some_and(|own| shown.is_window(own, text)));
@@ -256,16 +284,14 @@ fn picked(
     if let Some(text) = given.all("map_key").next() {
         let Some(schema) = state.field_schema() else {
             let why = format!("state {} is no map; leave map_key= away", state.name());
-            return Ok(Err(Refusal::bad(why)));
+            return Err(Refusal::bad(why));
         };
-        let field = match Datum::from_cell(schema, text) {
-            Ok(field) => field,
-            Err(unfit) => return Ok(Err(Refusal::bad(format!("map_key: {unfit}")))),
-        };
+        let field = Datum::from_cell(schema, text);
+        let field = field.map_err(|unfit| Refusal::bad(format!("map_key: {unfit}")))?;
         let under = |row: Row| Some(Row { held: row.held.under(&field)?, ..row });
         rows = rows.into_iter().filter_map(under).collect();
     }
-    Ok(Ok(rows))
+    Ok(rows)
 }
 
 async fn rows(State(source): State<Source>, uri: Uri) -> Answer {
@@ -331,6 +357,9 @@ fn quoted(next: Option<&Position>) -> String {
 }
 
 const PAGE: &str = include_str!("page.html");
+
+/// What can be given with a key.
+const KEY: &[&str] = &["key", "state", "window", "map_key", "checkpoint", "live"];
 
 /// How many requests read files at once.
 pub(super) const READS_MAX: usize = 8;
