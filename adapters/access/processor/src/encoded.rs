@@ -165,7 +165,15 @@ impl<'m> Parts<'m> {
 
     /// Reads the rows of one group: its parts in turn.
     pub fn read(&mut self, chain: &Chain) -> Result<EncodedRows, Damage> {
-        let mut rows = EncodedRows::new();
+        self.read_onto(chain, EncodedRows::new())
+    }
+
+    /// Reads the parts of a chain on top of the rows that those before them come to.
+    pub(crate) fn read_onto(
+        &mut self,
+        chain: &Chain,
+        mut rows: EncodedRows,
+    ) -> Result<EncodedRows, Damage> {
         for part in &chain.parts {
             let kind = self.state.schema.kind;
             let section = part_in_words(&self.state.name, kind, chain.group);

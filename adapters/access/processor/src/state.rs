@@ -152,10 +152,21 @@ impl<'c> StateReader<'c> {
 
     /// Reads the rows of one group as they are encoded.
     pub fn encoded(&self, group: u16) -> Result<EncodedRows, Failure> {
-        let Some(chain) = self.entry.chains.iter().find(|chain| chain.group == group) else {
-            return Ok(EncodedRows::new());
-        };
-        self.read(&mut self.parts(&[chain])?, chain)
+        self.encoded_onto(group, 0, EncodedRows::new())
+    }
+
+    /// Reads the rows of one group on top of `rows`, what its first `known` parts hold at a moment
+    /// that is not later: no file is opened but those of the parts behind them.
+    pub fn encoded_onto(
+        &self,
+        group: u16,
+        known: usize,
+        rows: EncodedRows,
+    ) -> Result<EncodedRows, Failure> {
+        let behind =
+            Chain { group, parts: self.entry.parts(group).iter().skip(known).copied().collect() };
+        let read = self.parts(&[&behind])?.read_onto(&behind, rows);
+        read.map_err(|damage| self.damaged(&damage))
     }
 
     /// Reads the rows of one key, one for each of its windows in their order; none if there is no

@@ -12,7 +12,7 @@
 //!
 //! Everything goes through the verified reader of [`holdwater_processor`]. What was read of a key
 //! group is kept as it is encoded, up to a number of bytes, named by its content: a new checkpoint
-//! costs reading what has changed in it. Nothing is locked.
+//! costs reading what has changed in it, on top of what is kept. Nothing is locked.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]

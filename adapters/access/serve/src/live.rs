@@ -65,8 +65,8 @@ fn rows(state: &StateReader<'_>, told: &Told) -> Result<EncodedRows, Failure> {
     let own = StateSchema::from(&told.description);
     if !own.is_same(&state.entry().schema) {
         return Err(Failure::Busy(format!(
-            "the job holds state {} by other types than its newest checkpoint: ask again once there \
-             is another",
+            "the job holds state {} by other types than its newest checkpoint has: ask again once \
+             there is another",
             state.name()
         )));
     }

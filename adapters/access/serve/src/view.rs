@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use holdwater::manifest::{CheckpointId, Manifest, PartShape, StateEntry};
+use holdwater::state::Kind;
 use holdwater::storage::ObjectId;
 use holdwater_processor::datum::Datum;
 use holdwater_processor::encoded::EncodedRows;
@@ -103,12 +104,14 @@ impl View {
             let hash = self.hashes.get(&part.file).copied();
             (hash.unwrap_or_default(), part.offset)
         });
-        let moment = entry.life().map(|life| life.time);
-        let content = Content { parts: parts.collect(), moment };
+        let cutoff = entry.life().map(|life| life.cutoff());
+        // Which items of a list are kept, a delta says by their number among all.
+        let grows = cutoff.is_none() || state.types().kind.rows() != Kind::List;
+        let content = Content { parts: parts.collect(), cutoff, grows };
         if content.parts.is_empty() {
             return Ok(Arc::default());
         }
-        self.cache.get(content, || state.encoded(group))
+        self.cache.get(content, |known, rows| state.encoded_onto(group, known, rows))
     }
 
     /// Returns whether keys lie in the groups that their schema says: of a type of keys with a

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used)]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -93,6 +94,39 @@ fn each_key_has_the_rows_that_the_state_has_and_each_group_is_read_once() {
     assert_eq!(served.read(None, none).unwrap(), []);
     let groups: u64 = whole.states().map(|(_, state)| state.chains.len() as u64).sum();
     assert_eq!(served.usage().misses, groups);
+}
+
+#[test]
+fn a_new_checkpoint_costs_reading_what_it_has_written_alone() {
+    let directory = directory(JOB, 0);
+    let (place, mut ids) = (tempfile::tempdir().unwrap(), ids(&directory));
+    ids.reverse();
+    write(&place, &directory, |id| CheckpointId::of_manifest(id).is_none());
+    let (mut served, mut seen, mut is_shared) = (None, BTreeSet::new(), false);
+    for id in ids {
+        write(&place, &directory, |object| object == id.manifest());
+        let served = served.get_or_insert_with(|| serve(&place));
+        served.look().unwrap();
+        let (view, fresh) = (served.newest().unwrap(), serve(&place).newest().unwrap());
+        assert_eq!((view.id(), fresh.id()), (id, id));
+        let (before, mut parts, mut new) = (served.usage().parts, 0, 0);
+        for (operator, entry) in view.checkpoint().states() {
+            let name = format!("{operator}/{}", entry.name);
+            let [state, other] =
+                [&view, &fresh].map(|view| view.checkpoint().state(&name).unwrap());
+            for group in state.groups() {
+                let rows = view.group(&state, group).unwrap();
+                assert_eq!(*rows, *fresh.group(&other, group).unwrap(), "{name} {group} {id}");
+                for part in entry.parts(group) {
+                    parts += 1;
+                    new += u64::from(seen.insert((part.file, part.offset)));
+                }
+            }
+        }
+        assert_eq!(served.usage().parts - before, new, "{id}");
+        is_shared |= new > 0 && new < parts;
+    }
+    assert!(is_shared, "some checkpoint stands on another");
 }
 
 #[test]

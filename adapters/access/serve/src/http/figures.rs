@@ -42,6 +42,7 @@ pub(super) fn text(checkpoints: &Checkpoints) -> String {
     text.one("holdwater_serve_kept_bytes", "gauge", "kept of key groups", usage.bytes);
     text.one("holdwater_serve_hits_total", "counter", "key groups that were kept", usage.hits);
     text.one("holdwater_serve_misses_total", "counter", "key groups read", usage.misses);
+    text.one("holdwater_serve_parts_total", "counter", "parts read for them", usage.parts);
     text.0
 }
 
