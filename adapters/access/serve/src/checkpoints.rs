@@ -10,7 +10,7 @@ use holdwater_processor::Checkpoint;
 use holdwater_processor::checkpoint::{Named, named};
 use holdwater_processor::directory;
 use holdwater_processor::failure::Failure;
-use holdwater_threads::Live;
+use holdwater_threads::{Live, RestorePhases};
 
 use crate::cache::{Cache, Usage, hold};
 use crate::view::View;
@@ -57,6 +57,8 @@ struct Known {
     others: Vec<Arc<View>>,
     seen: BTreeMap<(u64, u64), Seen>,
     took: BTreeMap<(u64, u64), Duration>,
+    /// Of the job that takes them, how it was restored last.
+    restored: Option<RestorePhases>,
     /// Why nothing newer is known, if looking has failed.
     trouble: Option<String>,
 }
@@ -146,6 +148,16 @@ impl Checkpoints {
         while known.took.len() > SEEN_MAX {
             known.took.pop_first();
         }
+    }
+
+    /// Takes note of how long the parts of the restore of a job took.
+    pub fn restored(&self, phases: RestorePhases) {
+        self.write().restored = Some(phases);
+    }
+
+    /// Returns how long the parts of the last restore took, where the job has told.
+    pub fn restore_phases(&self) -> Option<RestorePhases> {
+        self.known(|known| known.restored)
     }
 
     /// Returns the checkpoints that were seen, the newest first.

@@ -5,7 +5,7 @@ use holdwater::state::Kind;
 use metrics::{counter, gauge, histogram};
 use tracing::{info, warn};
 
-use crate::observer::{Completed, Event, Observer};
+use crate::observer::{Completed, Event, Observer, RestorePhases};
 
 /// Records what a job tells by the crates `metrics` and `tracing`, and passes it on.
 ///
@@ -17,6 +17,9 @@ use crate::observer::{Completed, Event, Observer};
 /// | `holdwater_rows_read` | counter | rows read by this run |
 /// | `holdwater_rows_restored` | gauge | rows that all states held when records began to be read |
 /// | `holdwater_restore_seconds` | histogram | from the start of a run to its first record |
+/// | `holdwater_restore_choose_seconds` | histogram | of that, to find what to go on from |
+/// | `holdwater_restore_load_seconds` | histogram | to start the subtasks, and load their states |
+/// | `holdwater_restore_settle_seconds` | histogram | to bring the output to what was restored |
 /// | `holdwater_restarts` | counter | how often the job went on from a checkpoint by itself |
 /// | `holdwater_checkpoints` | counter | by `kind`, `checkpoint` or `savepoint`: those completed |
 /// | `holdwater_checkpoints_aborted` | counter | those given up |
@@ -84,12 +87,16 @@ impl<O: Observer> Observer for Instruments<O> {
                 counter!("holdwater_restarts").increment(1);
                 warn!(%error, failures, "the job goes on from its newest checkpoint");
             }
-            Event::Running { restored, rows, duration } => {
+            Event::Running { restored, rows, duration, phases } => {
                 self.rows = 0;
                 gauge!("holdwater_rows_restored").set(*rows as f64);
                 histogram!("holdwater_restore_seconds").record(*duration);
+                let RestorePhases { chosen, loaded, settled } = phases;
+                histogram!("holdwater_restore_choose_seconds").record(*chosen);
+                histogram!("holdwater_restore_load_seconds").record(*loaded);
+                histogram!("holdwater_restore_settle_seconds").record(*settled);
                 match restored.map(|manifest| manifest.id) {
-                    Some(id) => info!(checkpoint = %id, rows, ?duration, "resumed"),
+                    Some(id) => info!(checkpoint = %id, rows, ?duration, ?phases, "resumed"),
                     None => info!(?duration, "begun"),
                 }
             }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::thread::Scope;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Sender, unbounded};
 use holdwater::checkpoint::{
@@ -18,7 +18,7 @@ use crate::ends::{Begin, Fleet, Starter};
 use crate::error::EngineError;
 use crate::inputs::Inputs;
 use crate::message::{Order, Signal};
-use crate::observer::{Event, Observer};
+use crate::observer::{Event, Observer, RestorePhases};
 use crate::options::{Checkpoints, Options};
 use crate::output::SinkThread;
 use crate::place::{SINK, SINK_NAME, SOURCES, SOURCES_NAME};
@@ -35,6 +35,8 @@ use crate::thread;
 struct Begun<D, T, B: Storage> {
     fleet: Fleet<D, T>,
     loaded: Restored,
+    /// How long the subtasks took to load it.
+    loading: Duration,
     checkpoints: Option<(Performer<B>, Recovered)>,
 }
 
@@ -56,7 +58,8 @@ impl<B: Storage + Clone + Send + Sync> Plan<B> {
         K::Batch: Send + 'static,
     {
         let since = Instant::now();
-        let Begun { fleet, loaded, mut checkpoints } = self.begin(start, observer)?;
+        let Begun { fleet, loaded, loading, mut checkpoints } = self.begin(start, observer)?;
+        let begun = since.elapsed();
         self.restore_sink(&mut sink, &sink_name, checkpoints.as_mut())?;
         let recovered = checkpoints.as_ref().map(|(_, recovered)| recovered);
         let restored = recovered.and_then(|recovered| recovered.restored.clone());
@@ -64,7 +67,9 @@ impl<B: Storage + Clone + Send + Sync> Plan<B> {
         let restored = restored.as_ref();
         let Restored { rows: held, skipped, full } = loaded;
         skipped.iter().for_each(|group| observer.observe(&Event::SkippedGroup(group)));
-        observer.observe(&Event::Running { restored, rows: held, duration });
+        let (chosen, settled) = (begun - loading, duration - begun);
+        let phases = RestorePhases { chosen, loaded: loading, settled };
+        observer.observe(&Event::Running { restored, rows: held, duration, phases });
 
         let Fleet { epoch, key_groups, mut notices, signals, heard, results, sources } = fleet;
         let (notice, noticed) = unbounded();
@@ -117,7 +122,13 @@ impl<B: Storage + Clone + Send + Sync> Plan<B> {
         start: Starter<'_, D, T, B>,
         observer: &mut dyn Observer,
     ) -> Result<Begun<D, T, B>, EngineError> {
-        let mut restored = None;
+        let (mut restored, mut loading) = (None, Duration::ZERO);
+        let mut start = |begin| {
+            let since = Instant::now();
+            let started = start(begin);
+            loading = since.elapsed();
+            started
+        };
         let checkpoints = match &self.checkpoints {
             None => None,
             Some(checkpoints) => {
@@ -149,7 +160,7 @@ impl<B: Storage + Clone + Send + Sync> Plan<B> {
             // No delta may stand on what was left out, or on keys that were in other groups.
             recovered.full = true;
         }
-        Ok(Begun { fleet, loaded, checkpoints })
+        Ok(Begun { fleet, loaded, loading, checkpoints })
     }
 
     /// Brings the sink to the checkpoint that was restored, or to its beginning.

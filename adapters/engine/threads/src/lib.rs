@@ -39,7 +39,7 @@ pub use error::EngineError;
 pub use instruments::Instruments;
 pub use job::{Job, run};
 pub use live::{Live, Question, Told, Unanswered};
-pub use observer::{Completed, Event, Observer, Phases};
+pub use observer::{Completed, Event, Observer, Phases, RestorePhases};
 pub use operator::{Operator, Outputs, Subtask};
 pub use options::{Checkpoints, Every, KEY_GROUPS, Options, Savepoints, Start, Stop};
 pub use restart::{Restarts, run_again};

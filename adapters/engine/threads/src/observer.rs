@@ -46,6 +46,8 @@ pub enum Event<'e> {
         rows: u64,
         /// How long it took to get here.
         duration: Duration,
+        /// How long the parts of that took.
+        phases: RestorePhases,
     },
     /// So many rows were read by this run, up to now. Told some ten times a second.
     Rows(u64),
@@ -84,6 +86,18 @@ impl Phases {
             saved: self.saved.max(other.saved),
         }
     }
+}
+
+/// How long the parts of a restore took, one after the other; of a job that begins anew, those of
+/// its start.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct RestorePhases {
+    /// An epoch was claimed, and what to go on from was looked for; damaged ones were passed over.
+    pub chosen: Duration,
+    /// The subtasks were started and loaded their states, as many at a time as there are.
+    pub loaded: Duration,
+    /// The output was brought to what was restored.
+    pub settled: Duration,
 }
 
 /// A complete checkpoint.

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use holdwater_memory::Memory;
-use holdwater_threads::{Completed, Instruments, run};
+use holdwater_threads::{Completed, Event, Instruments, Observer, RestorePhases, run};
 use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 use world::{Manner, Outside, Rows, Shared, Witness, counting, every, job, rows};
 
@@ -48,6 +48,53 @@ fn what_a_job_tells_is_recorded_and_passed_on() {
     assert_eq!(found["holdwater_checkpoints"], DebugValue::Counter(summary.checkpoints));
     assert_eq!(found["holdwater_rows_read"], DebugValue::Counter(5_000));
     assert!(!found.contains_key("holdwater_checkpoints_aborted"));
+}
+
+/// Remembers how long it took to get to the first record.
+#[derive(Default)]
+struct Restores(Vec<(Duration, RestorePhases, bool)>);
+
+impl Observer for Restores {
+    fn observe(&mut self, event: &Event<'_>) {
+        if let Event::Running { restored, duration, phases, .. } = event {
+            self.0.push((*duration, *phases, restored.is_some()));
+        }
+    }
+}
+
+#[test]
+fn the_phases_of_a_restore_are_recorded_and_come_to_all_of_it() {
+    let (input, shared, outside) = (rows(1, 2_000), Shared::default(), Outside::default());
+    let (recorder, memory) = (DebuggingRecorder::new(), Memory::default());
+    let mut observer = Instruments::new(Restores::default());
+    for _ in 0..2 {
+        let source = Rows::new(&input, Manner::Plain, &shared);
+        let checkpoints = Some(every(10_000, &memory));
+        let job = job(vec![source], counting(&shared), &outside, checkpoints, 2);
+        metrics::with_local_recorder(&recorder, || run(job, &mut observer)).unwrap();
+    }
+    let Restores(restores) = observer.into_inner();
+    assert_eq!(restores.iter().map(|restore| restore.2).collect::<Vec<_>>(), [false, true]);
+    for (duration, RestorePhases { chosen, loaded, settled }, _) in &restores {
+        assert_eq!(*chosen + *loaded + *settled, *duration);
+        assert!(*loaded > Duration::ZERO && *chosen > Duration::ZERO);
+    }
+    let found: BTreeMap<_, _> = recorder
+        .snapshotter()
+        .snapshot()
+        .into_vec()
+        .into_iter()
+        .map(|(key, _, _, value)| (key.key().name().to_owned(), value))
+        .collect();
+    for (number, name) in ["choose", "load", "settle"].into_iter().enumerate() {
+        let histogram = &found[&format!("holdwater_restore_{name}_seconds")];
+        let DebugValue::Histogram(samples) = histogram else { panic!("{name}") };
+        let samples: Vec<_> = samples.iter().map(|sample| sample.into_inner()).collect();
+        let told = restores.iter().map(|(_, phases, _)| {
+            [phases.chosen, phases.loaded, phases.settled][number].as_secs_f64()
+        });
+        assert_eq!(samples, told.collect::<Vec<_>>());
+    }
 }
 
 #[test]

@@ -141,6 +141,16 @@ fn a_job_serves_what_it_has_completed_on_either_engine_and_refuses_what_serve_do
         let mut client = server.client();
         let first = client.get("/v1/states").1["checkpoint"]["number"].as_u64().unwrap();
         server.running.until(|| {
+            let figures = client.get_text("/metrics").1;
+            let phase = |phase: &str| {
+                let name = format!("holdwater_restore_seconds{{phase=\"{phase}\"}} ");
+                let seconds = figures.lines().find_map(|line| line.strip_prefix(&name))?;
+                Some(seconds.parse::<f64>().unwrap())
+            };
+            let phases = ["choose", "load", "settle"].map(phase);
+            phases.iter().all(Option::is_some) && phases[1] > Some(0.0)
+        });
+        server.running.until(|| {
             let (status, answer) = client.get("/v1/key?key=ATL&state=count");
             assert_eq!(status, 200, "{answer}");
             answer["checkpoint"]["number"].as_u64().unwrap() > first

@@ -98,7 +98,11 @@ impl Observer for Report {
                 self.newest = Some((completed.id.to_string(), Instant::now()));
                 self.show();
             }
-            Event::Running { restored: Some(manifest), rows, duration } => {
+            Event::Running { restored, rows, duration, phases } => {
+                if let Some(served) = &self.served {
+                    served.restored(*phases);
+                }
+                let Some(manifest) = restored else { return };
                 for skipped in std::mem::take(&mut self.skipped) {
                     let id = manifest.id;
                     self.line(&format!("warning: {skipped}; going on from checkpoint {id}"));

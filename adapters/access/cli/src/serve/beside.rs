@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use holdwater::manifest::CheckpointId;
 use holdwater_serve::{Checkpoints, Server, Token};
-use holdwater_threads::Live;
+use holdwater_threads::{Live, RestorePhases};
 
 use super::words::Columned;
 use crate::arguments::{Run, Serve};
@@ -64,6 +64,11 @@ impl Served {
     /// Takes note of how long a checkpoint took.
     pub(crate) fn took(&self, id: CheckpointId, duration: Duration) {
         self.checkpoints.took(id, duration);
+    }
+
+    /// Takes note of how long the parts of a restore took.
+    pub(crate) fn restored(&self, phases: RestorePhases) {
+        self.checkpoints.restored(phases);
     }
 
     fn begin(

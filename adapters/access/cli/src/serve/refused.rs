@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use holdwater::manifest::CheckpointId;
-use holdwater_threads::Live;
+use holdwater_threads::{Live, RestorePhases};
 
 use crate::arguments::{Get, Run, Serve};
 use crate::failure::Failure;
@@ -37,6 +37,10 @@ impl Served {
     }
 
     pub(crate) fn took(&self, _: CheckpointId, _: Duration) {
+        match self.0 {}
+    }
+
+    pub(crate) fn restored(&self, _: RestorePhases) {
         match self.0 {}
     }
 }

@@ -4,6 +4,7 @@ use std::fmt::{Display, Write};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use holdwater::manifest::StateEntry;
+use holdwater_threads::RestorePhases;
 
 use crate::checkpoints::Checkpoints;
 use crate::view::{Size, View};
@@ -36,6 +37,14 @@ pub(super) fn text(checkpoints: &Checkpoints) -> String {
         of_states(&view, &mut text);
         for (name, count) in checkpoints.counts(view.manifest()) {
             text.one(&format!("holdwater_{name}"), "gauge", "counted by the job", count);
+        }
+    }
+    if let Some(phases) = checkpoints.restore_phases() {
+        let RestorePhases { chosen, loaded, settled } = phases;
+        let name = "holdwater_restore_seconds";
+        text.head(name, "gauge", "how long the parts of the start of the job took");
+        for (phase, time) in [("choose", chosen), ("load", loaded), ("settle", settled)] {
+            text.line(format_args!("{name}{{phase=\"{phase}\"}} {}", time.as_secs_f64()));
         }
     }
     let usage = checkpoints.usage();
