@@ -23,10 +23,14 @@
 
 mod broadcast;
 mod frozen;
+#[cfg(feature = "alloc")]
+mod in_flight;
 mod list;
 
 pub use broadcast::Broadcast;
 pub use frozen::FrozenTask;
+#[cfg(feature = "alloc")]
+pub use in_flight::{FrozenInFlight, IN_FLIGHT, InFlightCodec, InFlightState};
 pub use list::{Split, Union};
 
 use crate::codec::Reader;

@@ -92,6 +92,8 @@ pub struct Witness {
     results: Vec<Vec<i64>>,
     /// The complete checkpoints of the living lineage, oldest first.
     completed: Vec<CheckpointId>,
+    /// Complete ones that were damaged since: a newer one is restored, and they may be retained.
+    rotten: BTreeSet<CheckpointId>,
     /// The oldest checkpoint that a recovery may have recorded instead of the newest.
     fallback: Option<CheckpointId>,
     /// Drafts that could not be removed. The next start of the job does it.
@@ -117,6 +119,7 @@ impl Witness {
         Self {
             results: results.collect(),
             completed: Vec::new(),
+            rotten: BTreeSet::new(),
             fallback: None,
             drafts: BTreeSet::new(),
             removed: Vec::new(),
@@ -171,6 +174,7 @@ impl Witness {
     /// A complete checkpoint was damaged: it cannot be asked for any more.
     pub fn rotted(&mut self, id: CheckpointId) {
         self.completed.retain(|completed| *completed != id);
+        self.rotten.insert(id);
     }
 
     /// Returns the checkpoints that must be whole: the newest of those that are complete.

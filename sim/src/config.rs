@@ -1,5 +1,9 @@
 //! What a run is made of: the job, how it is scheduled, what fails and how often.
 
+use std::ops::Range;
+
+use holdwater::barrier::Barriers;
+
 use crate::disk::{Faults, Persistence};
 use crate::output::OutputKind;
 use crate::random::{Chance, Random, Stream};
@@ -23,6 +27,8 @@ pub struct Config {
     pub crashes: Crashes,
     /// How often a bit of the newest checkpoint flips when the job stops.
     pub rot: Chance,
+    /// In which steps tasks process no record, and the sink takes no result.
+    pub stalled: Range<u64>,
     /// The sync that the code is without.
     pub without_sync: Option<Site>,
     /// After how many steps faults end, and the job has to finish.
@@ -54,6 +60,8 @@ pub struct Shape {
     pub early_end: bool,
     /// What the output permits.
     pub output: OutputKind,
+    /// How long tasks and the sink wait for barriers, in steps.
+    pub barriers: Barriers,
 }
 
 /// How often messages go astray.
@@ -107,6 +115,7 @@ impl Config {
             pause: 10 << draw(0, 4),
             early_end: draw(0, 1) == 1,
             output: if draw(0, 3) == 0 { OutputKind::Log } else { OutputKind::Given },
+            barriers: Barriers::Aligned,
         };
         let mode = Mode::draw(random);
         let network = NetworkFaults {
@@ -120,7 +129,17 @@ impl Config {
         let crashes = Crashes::draw(random);
         let rot = maybe(random, 2, 16);
         let (without_sync, steps) = (None, 3000);
-        Self { shape, mode, network, storage, outputs, crashes, rot, without_sync, steps }
+        let mut draw = |low, high| random.between(Stream::Config, low, high);
+        // Behind all others: what was drawn before there was a choice is drawn again.
+        let barriers = match draw(0, 3) {
+            0 | 1 => Barriers::Aligned,
+            2 => Barriers::Within(u64::from(draw(1, 200))),
+            _ => Barriers::Unaligned,
+        };
+        let shape = Shape { barriers, ..shape };
+        let (begin, length) = (draw(100, 2000), draw(0, 1) * draw(50, 1000));
+        let stalled = u64::from(begin)..u64::from(begin + length);
+        Self { shape, mode, network, storage, outputs, crashes, rot, stalled, without_sync, steps }
     }
 
     /// Returns a configuration in which nothing ever fails.
@@ -147,6 +166,7 @@ impl Config {
                 persistence: None,
             },
             rot: Chance::NEVER,
+            stalled: 0..0,
             without_sync: None,
             steps: 0,
         }

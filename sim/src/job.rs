@@ -1,5 +1,6 @@
 //! One start of the job: coordinator, sources, tasks and sink, until they end or crash.
 
+mod flow;
 mod messages;
 
 use std::collections::BTreeSet;
@@ -7,23 +8,25 @@ use std::collections::BTreeSet;
 use holdwater::checkpoint::{self, Command, Coordinator, OperatorShape, Recovered, TaskId};
 use holdwater::key::{HASH_FUNCTION, KeyGroups};
 use holdwater::manifest::{CheckpointId, CheckpointKind};
+use holdwater::operator;
 use holdwater::storage::Request;
 
 use crate::channel::{Channel, Delivery, Element};
 use crate::check;
-use crate::load::{OPERATOR, Store};
+use crate::in_flight;
+use crate::load::{Begun, OPERATOR};
 use crate::marks::Mark;
 use crate::model::Model;
 use crate::network::Letter;
+use crate::output::Row;
 use crate::random::Stream;
 use crate::scheduler::{Actor, Scheduler};
 use crate::setting::{Setting, Stop};
-use crate::sink::{Part, Sink, SinkError};
+use crate::sink::Sink;
 use crate::site::Asker;
 use crate::source::Source;
 use crate::task::{Task, TaskError};
-use crate::totals::Totals;
-use crate::upload::{JOB, Next};
+use crate::upload::JOB;
 
 /// One start of the job.
 #[derive(Debug)]
@@ -44,6 +47,8 @@ pub struct Job {
     due: u64,
     /// When the checkpoint under way was triggered.
     since: u64,
+    /// The newest checkpoint that was triggered while no record was processed.
+    begun_stalled: Option<CheckpointId>,
     /// Who acknowledged the checkpoint under way.
     acks: BTreeSet<(CheckpointId, TaskId)>,
     /// How many checkpoints were completed since all sources had been read.
@@ -51,26 +56,30 @@ pub struct Job {
 }
 
 impl Job {
-    /// Starts the job where it was recovered, with the state of each task.
+    /// Starts the job where it was recovered, with what each task begins with, and the results that
+    /// were in flight to the sink.
     pub fn start(
         setting: &Setting,
         recovered: Recovered,
         positions: &[u32],
-        states: Vec<(KeyGroups, Totals<Store>)>,
+        tasks: Vec<Begun>,
+        in_flight: Vec<Row>,
     ) -> Self {
         let shape = setting.config.shape;
-        let (epoch, parallelism) = (recovered.epoch, states.len());
+        let (epoch, parallelism) = (recovered.epoch, tasks.len());
         let told = recovered.restored.as_ref().map_or(0, |restored| restored.id.checkpoint);
         let sources: Vec<_> = (0..shape.sources)
             .map(|index| Source::new(index, epoch, positions.get(index).copied().unwrap_or(0)))
             .collect();
-        let states = states.into_iter().enumerate();
-        let tasks = states.map(|(index, (groups, totals))| {
-            Task::new(index, epoch, sources.len(), groups, totals, told)
+        let inputs = (sources.len(), shape.barriers);
+        let tasks = (0..).zip(tasks).map(|(index, begun)| {
+            let task = operator::Task::new(index, parallelism as u16);
+            Task::new(task, (epoch, told), inputs, begun)
         });
         let records = (0..parallelism)
             .map(|_| sources.iter().map(|_| Channel::new(shape.capacity)).collect())
             .collect();
+        let of_sink = (KeyGroups::all(shape.groups), shape.barriers);
         let config = checkpoint::Config { retain: shape.retain, full_every: shape.full_every };
         let operator = |name: &str, parallelism: usize| OperatorShape {
             name: name.to_owned(),
@@ -84,7 +93,7 @@ impl Job {
             operators: vec![
                 operator("logs", sources.len()),
                 operator(OPERATOR, parallelism),
-                operator("out", 1),
+                operator(in_flight::SINK, 1),
             ],
         };
         Self {
@@ -92,13 +101,14 @@ impl Job {
             coordinator: Coordinator::new(config, job, recovered),
             next: None,
             tasks: tasks.collect(),
-            sink: Sink::new(epoch, parallelism),
+            sink: Sink::new(epoch, parallelism, of_sink, in_flight),
             sources,
             records,
             results: (0..parallelism).map(|_| Channel::new(shape.capacity)).collect(),
             scheduler: Scheduler::new(setting.config.mode),
             due: setting.step,
             since: 0,
+            begun_stalled: None,
             acks: BTreeSet::new(),
             completed_at_end: 0,
         }
@@ -113,7 +123,10 @@ impl Job {
             ready => self.scheduler.choose(ready, &mut setting.random),
         };
         match actor {
-            Actor::Clock => self.clock(setting),
+            Actor::Clock => {
+                self.clock(setting);
+                self.tick(setting)?;
+            }
             Actor::Coordinator => self.command(setting)?,
             Actor::Network => self.deliver(setting)?,
             Actor::Source(index) => self.read(index, setting),
@@ -160,35 +173,23 @@ impl Job {
             }
         }
         for (index, task) in self.tasks.iter().enumerate() {
-            if self.inputs_of(index).next().is_some() || task.has_rows() {
+            let is_busy = self.can_work(index, setting) || task.has_rows();
+            if is_busy || self.inputs_of(index, setting).next().is_some() {
                 ready.push(Actor::Task(index));
             }
             if !task.uploads.is_empty() {
                 ready.push(Actor::Upload(index));
             }
         }
-        if self.inputs_of_sink().next().is_some() {
+        if self.sink.has_backlog() && !setting.is_stalled()
+            || self.inputs_of_sink(setting).next().is_some()
+        {
             ready.push(Actor::Sink);
         }
+        if !self.sink.uploads.is_empty() {
+            ready.push(Actor::Upload(self.tasks.len()));
+        }
         ready
-    }
-
-    /// Returns the channels that a task can take from.
-    fn inputs_of(&self, task: usize) -> impl Iterator<Item = usize> {
-        let can_send = !self.results[task].is_full();
-        let inputs = self.records[task].iter().enumerate();
-        inputs
-            .filter(move |(input, channel)| {
-                can_send && !channel.is_empty() && !self.tasks[task].is_blocked(*input)
-            })
-            .map(|(input, _)| input)
-    }
-
-    fn inputs_of_sink(&self) -> impl Iterator<Item = usize> {
-        let inputs = self.results.iter().enumerate();
-        inputs
-            .filter(|(input, channel)| !channel.is_empty() && !self.sink.is_blocked(*input))
-            .map(|(input, _)| input)
     }
 
     /// Returns whether a source can send its next record, or its end.
@@ -224,72 +225,6 @@ impl Job {
         setting.say(&[1, index as u64], format_args!("source {index} reads {position}"));
     }
 
-    /// A task takes what comes first in one of its channels.
-    fn process(&mut self, index: usize, setting: &mut Setting) -> Result<(), Stop> {
-        let inputs: Vec<_> = self.inputs_of(index).collect();
-        let out = &mut self.results[index];
-        let task = &mut self.tasks[index];
-        if inputs.is_empty() {
-            task.flush(out);
-            return Ok(());
-        }
-        let input = inputs[setting.random.index(Stream::Schedule, inputs.len())];
-        let Some(element) = self.records[index][input].take() else { return Ok(()) };
-        setting.say(
-            &[2, index as u64, input as u64],
-            format_args!("task {index} takes {element:?} of source {input}"),
-        );
-        let flush = setting.random.below(Stream::Schedule, 3) == 0;
-        task.take(input, element, &setting.logs, flush, out, &mut setting.marks).map_err(failed)
-    }
-
-    /// The sink takes what comes first in one of its channels.
-    fn write(&mut self, setting: &mut Setting) -> Result<(), Stop> {
-        let inputs: Vec<_> = self.inputs_of_sink().collect();
-        if inputs.is_empty() {
-            return Ok(());
-        }
-        let input = inputs[setting.random.index(Stream::Schedule, inputs.len())];
-        let Some(delivery) = self.results[input].take() else { return Ok(()) };
-        setting.say(&[3, input as u64], format_args!("the sink takes {delivery:?}"));
-        match self.sink.take(input, delivery, &mut setting.output, &mut setting.marks) {
-            Ok(None) => {}
-            Ok(Some(Part::Ack(id, report))) => setting.send(Letter::Ack(SINK, id, report)),
-            Ok(Some(Part::Decline(id))) => {
-                let reason = "the output does not answer".to_owned();
-                setting.send(Letter::Decline(SINK, id, reason));
-            }
-            Err(SinkError::Output(_)) => self.fail_sink(setting),
-            Err(SinkError::Barrier(error)) => return Err(check::protocol(error).into()),
-        }
-        check::output::committed(setting)?;
-        Ok(())
-    }
-
-    /// A task writes on at a snapshot.
-    fn upload(&mut self, index: usize, setting: &mut Setting) -> Result<(), Stop> {
-        let count = self.tasks[index].uploads.len();
-        let place = setting.random.index(Stream::Schedule, count);
-        let Some((upload, totals)) = self.tasks[index].upload(place) else { return Ok(()) };
-        let id = upload.barrier().id;
-        let mut next = upload.next(totals);
-        if let Next::Storage(request) = next {
-            let reply = setting.perform(Asker::Task, &request)?;
-            let Some(followed) = upload.reply(&reply) else { return Ok(()) };
-            next = followed;
-        }
-        let task = TaskId { operator: 1, index: index as u16 };
-        match next {
-            Next::Storage(_) => {}
-            Next::Report(report) => setting.send(Letter::Ack(task, id, report)),
-            Next::Decline(reason) => setting.send(Letter::Decline(task, id, reason)),
-            Next::End => {
-                self.tasks[index].uploads.remove(place);
-            }
-        }
-        Ok(())
-    }
-
     /// The time has come to take a checkpoint, or to give one up.
     fn clock(&mut self, setting: &mut Setting) {
         let pause = setting.config.shape.pause;
@@ -299,6 +234,7 @@ impl Job {
             None => {
                 if let Ok(id) = self.coordinator.trigger(CheckpointKind::Checkpoint, setting.step) {
                     self.since = setting.step;
+                    self.begun_stalled = setting.is_stalled().then_some(id);
                     setting.say(&[4, id.checkpoint], format_args!("checkpoint {id} is triggered"));
                 }
             }
@@ -323,6 +259,9 @@ impl Job {
                 for source in 0..self.sources.len() {
                     setting.send(Letter::Trigger(source, barrier));
                 }
+                if in_flight::is_listed(setting.config.shape.barriers) {
+                    self.notify(setting, |task| Letter::Announced(task, barrier));
+                }
                 if setting.config.shape.full_every > 1 && barrier.base.is_none() {
                     setting.marks.reach(Mark::FullAgain);
                 }
@@ -330,10 +269,12 @@ impl Job {
             Command::Completed(id) => {
                 setting.say(&[6, id.checkpoint], format_args!("CHECKPOINT {id} IS COMPLETE"));
                 setting.marks.reach(Mark::Completed);
+                if setting.is_stalled() && self.begun_stalled == Some(id) {
+                    setting.marks.reach(Mark::CompletedStalled);
+                }
                 check::completed(setting, id)?;
                 // A file that is still being written for another may be left behind.
-                let mut uploads = self.tasks.iter().flat_map(|task| &task.uploads);
-                if self.is_read(setting) && uploads.all(|upload| upload.barrier().id == id) {
+                if self.is_read(setting) && self.uploads().all(|upload| upload.barrier().id == id) {
                     self.completed_at_end += 1;
                 }
                 self.notify(setting, |task| Letter::Completed(task, id));
@@ -370,7 +311,8 @@ impl Job {
         self.sources.iter().all(read)
             && self.records.iter().flatten().all(Channel::is_empty)
             && self.results.iter().all(Channel::is_empty)
-            && !self.tasks.iter().any(Task::has_rows)
+            && !self.tasks.iter().any(|task| task.has_rows() || task.has_backlog())
+            && !self.sink.has_backlog()
     }
 
     /// Returns whether everything was read, committed and cleaned up.
@@ -381,7 +323,7 @@ impl Job {
             && self.coordinator.is_idle()
             && self.next.is_none()
             && setting.network.is_empty()
-            && self.tasks.iter().all(|task| task.uploads.is_empty())
+            && self.uploads().next().is_none()
             && self.sink.is_resolved()
     }
 }

@@ -23,6 +23,7 @@ pub mod channel;
 pub mod check;
 pub mod config;
 pub mod disk;
+pub mod in_flight;
 pub mod job;
 pub mod load;
 pub mod marks;

@@ -16,6 +16,8 @@ pub enum Letter {
     Ack(TaskId, CheckpointId, Box<Report>),
     /// From a task: it cannot take its part.
     Decline(TaskId, CheckpointId, String),
+    /// To a task: a checkpoint was begun, whose barriers come.
+    Announced(TaskId, Barrier),
     /// To a source: put the barrier behind the last record.
     Trigger(usize, Barrier),
     /// To a task: the checkpoint is complete.

@@ -19,7 +19,7 @@ impl fmt::Display for Bug {
 }
 
 /// Every bug that can be planted.
-pub const BUGS: [Bug; 26] = {
+pub const BUGS: [Bug; 30] = {
     const fn bug(number: u8, what: &'static str) -> Bug {
         Bug { number, what }
     }
@@ -49,7 +49,11 @@ pub const BUGS: [Bug; 26] = {
         bug(27, "the position of a source is one too near"),
         bug(28, "an alignment that was given up leaves inputs blocked"),
         bug(34, "a publication of unknown outcome is taken for failed"),
+        bug(37, "what is in flight in one channel is stored as that of another"),
         bug(63, "files are named again that were not read whole"),
+        bug(65, "each task restores what was in flight to all"),
+        bug(66, "what was taken before the freeze is not logged"),
+        bug(67, "the log of what is in flight ends with the first barrier"),
     ]
 };
 

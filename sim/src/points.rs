@@ -8,6 +8,8 @@ use std::error::Error;
 use std::fmt;
 use std::str::FromStr;
 
+use holdwater::barrier::Barriers;
+
 use crate::check::Violation;
 use crate::config::{Config, Crashes, Shape};
 use crate::disk::{Fault, Faults, Persistence};
@@ -211,6 +213,7 @@ fn schedule(index: usize) -> Config {
         pause: 20,
         early_end: false,
         output: OutputKind::Given,
+        barriers: Barriers::Aligned,
     };
     let (shape, storage, exit_at) = match index {
         0 => (
@@ -223,7 +226,8 @@ fn schedule(index: usize) -> Config {
         2 => (shape, Faults::NONE.with(Fault::Full, Chance::one_in(8)), 260),
         _ => {
             let faults = Faults::NONE.with(Fault::Sync, Chance::one_in(8));
-            (Shape { retain: 3, output: OutputKind::Log, ..shape }, faults, 300)
+            let barriers = Barriers::Unaligned;
+            (Shape { retain: 3, output: OutputKind::Log, barriers, ..shape }, faults, 300)
         }
     };
     let mut config = Config::benign(shape);

@@ -10,16 +10,16 @@ use holdwater::sink;
 use holdwater::storage::{ObjectId, Reply, Request};
 
 use crate::check;
+use crate::in_flight;
 use crate::job::Job;
-use crate::load;
+use crate::load::{self, Begun};
 use crate::marks::Mark;
 use crate::model::Model;
-use crate::output::OutputKind;
+use crate::output::{OutputKind, Row};
 use crate::random::Stream;
 use crate::setting::{Setting, Stop};
 use crate::site::Asker;
 use crate::source;
-use crate::totals::Totals;
 use crate::upload::JOB;
 
 /// A start of the job under way.
@@ -44,11 +44,15 @@ struct Reading {
     contents: BTreeMap<ObjectId, Vec<u8>>,
 }
 
-/// What the tasks begin with.
-#[derive(Debug)]
+/// What the tasks and the sink begin with.
+#[derive(Debug, Default)]
 struct Loaded {
     positions: Vec<u32>,
-    states: Vec<(KeyGroups, Totals<load::Store>)>,
+    tasks: Vec<Begun>,
+    /// The results in flight to the sink.
+    in_flight: Vec<Row>,
+    /// Those, and what comes of the records in flight to the tasks.
+    to_come: Vec<Row>,
 }
 
 impl Restart {
@@ -119,20 +123,38 @@ impl Restart {
 
     fn load(&mut self, reading: &Reading, setting: &mut Setting) -> Result<(), Stop> {
         let Reading { manifest, contents, .. } = reading;
-        let files = || contents.iter().map(|(id, bytes)| (*id, bytes.as_slice()));
-        let mut states = Vec::new();
-        let mut model = Model::default();
+        let files = contents.iter().map(|(id, bytes)| (*id, bytes.as_slice()));
+        let storage = load::storage(files).map_err(check::protocol)?;
+        let (mut tasks, mut model) = (Vec::new(), Model::default());
         for index in 0..self.parallelism {
             let groups = KeyGroups::share(manifest.key_groups, self.parallelism, index);
-            match load::load(manifest, files(), groups) {
-                Ok(totals) => {
-                    model.join(totals.read(groups).map_err(check::protocol)?);
-                    states.push((groups, totals));
+            match load::load(manifest, &storage, groups) {
+                Ok(begun) => {
+                    model.join(begun.totals.read(groups).map_err(check::protocol)?);
+                    tasks.push(begun);
                 }
                 Err(why) => {
                     self.damaged(why, setting);
                     return Ok(());
                 }
+            }
+        }
+        let in_flight = match in_flight::to_sink(manifest, &storage) {
+            Ok(in_flight) => in_flight,
+            Err(why) => {
+                self.damaged(why, setting);
+                return Ok(());
+            }
+        };
+        let records = tasks.iter().flat_map(|begun| &begun.in_flight);
+        let mut to_come = check::cut::replay(setting, records, &mut model);
+        to_come.extend(&in_flight);
+        if !to_come.is_empty() {
+            setting.marks.reach(Mark::InFlightRestored);
+            if manifest.operator(load::OPERATOR).map(|operator| operator.parallelism)
+                != Some(self.parallelism)
+            {
+                setting.marks.reach(Mark::InFlightRescaled);
             }
         }
         let positions = source::positions(&manifest.sources)
@@ -144,7 +166,7 @@ impl Restart {
             return Err(Stop::Exit);
         }
         check::durability::chosen(setting, manifest.id);
-        self.loaded = Some(Loaded { positions, states });
+        self.loaded = Some(Loaded { positions, tasks, in_flight, to_come });
         self.recovery.restored();
         Ok(())
     }
@@ -182,22 +204,23 @@ impl Restart {
             setting.marks.reach(Mark::AbortedOnRestore);
         }
         let groups = setting.config.shape.groups;
-        let Loaded { positions, states } = match self.loaded.take() {
+        let Loaded { positions, tasks, in_flight, to_come } = match self.loaded.take() {
             Some(loaded) => loaded,
-            None => Loaded { positions: Vec::new(), states: fresh(groups, self.parallelism)? },
+            None => Loaded { tasks: fresh(groups, self.parallelism)?, ..Loaded::default() },
         };
-        check::output::resumed(setting, &positions)?;
+        check::output::resumed(setting, &positions, to_come)?;
         setting.say(&[24], format_args!("epoch {} runs", recovered.epoch));
-        Ok(Job::start(setting, recovered, &positions, states))
+        Ok(Job::start(setting, recovered, &positions, tasks, in_flight))
     }
 }
 
-/// Returns the states of tasks that begin with nothing.
-fn fresh(total: u16, tasks: u16) -> Result<Vec<(KeyGroups, Totals<load::Store>)>, Stop> {
+/// Returns tasks that begin with nothing.
+fn fresh(total: u16, tasks: u16) -> Result<Vec<Begun>, Stop> {
     let share = |index| KeyGroups::share(total, tasks, index);
-    let open = |groups| load::open(groups).map(|totals| (groups, totals));
-    let states: Result<Vec<_>, _> = (0..tasks).map(share).map(open).collect();
-    Ok(states.map_err(check::protocol)?)
+    let open =
+        |groups| load::open(groups).map(|totals| Begun { groups, totals, in_flight: Vec::new() });
+    let tasks: Result<Vec<_>, _> = (0..tasks).map(share).map(open).collect();
+    Ok(tasks.map_err(check::protocol)?)
 }
 
 fn failed(error: &RecoveryError, setting: &mut Setting) -> Stop {

@@ -132,6 +132,11 @@ impl Setting {
         self.calm
     }
 
+    /// Returns whether no record is processed.
+    pub fn is_stalled(&self) -> bool {
+        !self.calm && self.config.stalled.contains(&self.step)
+    }
+
     /// Adds an event to the story.
     pub fn say(&mut self, facts: &[u64], line: fmt::Arguments<'_>) {
         self.story.event(self.step, facts, line);

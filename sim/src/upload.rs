@@ -8,10 +8,12 @@ use std::convert::Infallible;
 
 use holdwater::barrier::Barrier;
 use holdwater::checkpoint::{Report, Target, save};
+use holdwater::manifest::SinkEntry;
 use holdwater::planted::planted;
 use holdwater::snapshot::{FrozenStates, freeze};
 use holdwater::storage::{Area, Failure, ObjectId, Reply, Request, Storage};
 
+use crate::in_flight::SINK;
 use crate::load::{OPERATOR, Store, StoreError};
 use crate::totals::Totals;
 
@@ -22,8 +24,11 @@ pub const JOB: u128 = 0x484f_4c44_5741_5445;
 #[derive(Debug)]
 pub struct Upload {
     barrier: Barrier,
-    /// The number of the task.
+    operator: &'static str,
+    /// The number of the file: that of the task, or one that no task has.
     part: u32,
+    /// What is reported beside it.
+    sinks: Vec<SinkEntry>,
     stage: Stage,
 }
 
@@ -49,8 +54,19 @@ pub enum Next {
 
 impl Upload {
     /// Begins to write what was frozen at `barrier` by the task with number `part`.
-    pub const fn new(barrier: Barrier, frozen: FrozenStates<StoreError>, part: u32) -> Self {
-        Self { barrier, part, stage: Stage::Frozen(frozen) }
+    pub fn new(barrier: Barrier, frozen: FrozenStates<StoreError>, part: u32) -> Self {
+        let (operator, sinks) = (OPERATOR, Vec::new());
+        Self { barrier, operator, part, sinks, stage: Stage::Frozen(frozen) }
+    }
+
+    /// Begins to write what is in flight to the sink, which reports its transactions as well.
+    pub const fn of_sink(
+        barrier: Barrier,
+        frozen: FrozenStates<StoreError>,
+        sinks: Vec<SinkEntry>,
+    ) -> Self {
+        let (operator, part) = (SINK, SINK_PART);
+        Self { barrier, operator, part, sinks, stage: Stage::Frozen(frozen) }
     }
 
     /// Returns the barrier.
@@ -59,22 +75,25 @@ impl Upload {
     }
 
     /// Returns what to do next. `totals` is the state as it is now, which only a bug looks at.
-    pub fn next(&mut self, totals: &mut Totals<Store>) -> Next {
+    pub fn next(&mut self, totals: Option<&mut Totals<Store>>) -> Next {
         match &mut self.stage {
             Stage::Frozen(frozen) => {
-                let live = planted(11).then(|| freeze(totals, frozen.groups(), *frozen.cut()));
+                let live = totals.filter(|_| planted(11));
+                let live = live.map(|totals| freeze(totals, frozen.groups(), *frozen.cut()));
                 let frozen = live.as_ref().and_then(|live| live.as_ref().ok()).unwrap_or(frozen);
                 let target = Target {
                     job: JOB,
-                    operator: OPERATOR,
+                    operator: self.operator,
                     barrier: &self.barrier,
                     part: self.part,
                 };
                 let mut steps = Steps::default();
                 match save(&mut steps, target, frozen, &|| true) {
                     Ok(report) => {
+                        let sinks = std::mem::take(&mut self.sinks);
+                        let report = Report { sinks, ..report };
                         self.stage = Stage::Saved(steps.0, Some(Box::new(report)));
-                        self.next(totals)
+                        self.next(None)
                     }
                     Err(failure) => {
                         self.give_up();
@@ -180,6 +199,9 @@ impl Storage for Steps {
         Err(Failure::Missing(id))
     }
 }
+
+/// The number of the sink's file, beyond those of all tasks.
+const SINK_PART: u32 = 0xffff;
 
 /// How many bytes are written at once. A file takes several writes, and not in whole sectors.
 const WRITE_BYTES_MAX: usize = 1500;

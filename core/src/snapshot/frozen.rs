@@ -102,6 +102,18 @@ pub enum GroupReport {
 }
 
 impl<E: StateError> FrozenStates<E> {
+    /// Adds states that were frozen for the same checkpoint, as what was in flight is.
+    ///
+    /// # Panics
+    ///
+    /// If they were frozen for another.
+    #[must_use]
+    pub fn with(mut self, other: Self) -> Self {
+        assert_eq!(self.cut.checkpoint, other.cut.checkpoint, "both are of one checkpoint");
+        self.states.extend(other.states);
+        self
+    }
+
     /// Returns the moment of the freeze.
     pub const fn cut(&self) -> &Cut {
         &self.cut

@@ -4,7 +4,9 @@ use holdwater::key::KeyGroups;
 use holdwater::manifest::CheckpointId;
 
 use super::{Check, Violation, durability};
+use crate::in_flight::{self, Taken};
 use crate::load;
+use crate::marks::Mark;
 use crate::model::Model;
 use crate::output::Row;
 use crate::setting::Setting;
@@ -18,8 +20,14 @@ pub fn completed(setting: &mut Setting, id: CheckpointId) -> Result<(), Violatio
     let files = manifest.files.iter();
     let files = files.filter_map(|file| Some((file.id, disk.durable_content(file.id)?)));
     let groups = KeyGroups::all(manifest.key_groups);
-    let totals = load::load(&manifest, files, groups).map_err(|why| violated(id, &why))?;
-    let model = totals.read(groups).map_err(super::protocol)?;
+    let storage = load::storage(files).map_err(super::protocol)?;
+    let begun = load::load(&manifest, &storage, groups).map_err(|why| violated(id, &why))?;
+    let to_sink = in_flight::to_sink(&manifest, &storage).map_err(|why| violated(id, &why))?;
+    let mut model = begun.totals.read(groups).map_err(super::protocol)?;
+    let to_come = replay(setting, begun.in_flight.iter(), &mut model);
+    if !to_come.is_empty() || !to_sink.is_empty() {
+        setting.marks.reach(Mark::InFlight);
+    }
     let positions = source::positions(&manifest.sources);
     let positions = positions.ok_or_else(|| violated(id, "a source has no position"))?;
     restored(setting, id, &positions, &model)?;
@@ -30,7 +38,24 @@ pub fn completed(setting: &mut Setting, id: CheckpointId) -> Result<(), Violatio
             rows.extend(setting.output.rows(name).unwrap_or_default());
         }
     }
+    rows.extend(to_come.into_iter().chain(to_sink));
     super::output::exactly(setting, rows, &positions).map_err(|why| violated(id, &why))
+}
+
+/// Applies the records in flight, with their sources, to the state; returns what comes of them.
+pub fn replay<'r>(
+    setting: &Setting,
+    records: impl Iterator<Item = &'r (u16, Taken)>,
+    model: &mut Model,
+) -> Vec<Row> {
+    records
+        .filter_map(|(source, Taken { offset, .. })| {
+            let source = usize::from(*source);
+            // A source that there is none of is found by the cut.
+            let record = setting.logs.get(source)?.get(*offset as usize)?;
+            Some(Row { source, offset: *offset, value: model.apply(record) })
+        })
+        .collect()
 }
 
 /// Checks state that was read from a checkpoint against its positions.

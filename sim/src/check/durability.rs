@@ -26,6 +26,9 @@ pub fn completed(setting: &mut Setting, id: CheckpointId) -> Result<(), Violatio
 pub fn after_stop(setting: &mut Setting) -> Result<(), Stop> {
     let required = setting.witness.required(setting.config.shape.retain).to_vec();
     for id in required {
+        if setting.witness.rotten.contains(&id) {
+            continue;
+        }
         let disk = setting.disk();
         whole(id, |object| disk.content(object))
             .map_err(|why| violated(format!("{id} was complete: {why}")))?;

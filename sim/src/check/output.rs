@@ -42,11 +42,12 @@ pub fn committed(setting: &mut Setting) -> Result<(), Violation> {
     }
 }
 
-/// Checks that a start of the job commits what came before its positions, and no more.
-pub fn resumed(setting: &Setting, positions: &[u32]) -> Result<(), Violation> {
+/// Checks that a start of the job commits what came before its positions, and no more, but what is
+/// `to_come` of what was in flight.
+pub fn resumed(setting: &Setting, positions: &[u32], to_come: Vec<Row>) -> Result<(), Violation> {
     let nothing = vec![0; setting.logs.len()];
     let positions = if positions.is_empty() { &nothing } else { positions };
-    let rows = setting.output.committed_rows().collect();
+    let rows = setting.output.committed_rows().chain(to_come).collect();
     exactly(setting, rows, positions)
         .map_err(|why| Check::Output.violated(format!("after a restore, {why}")))
 }

@@ -1,5 +1,6 @@
 //! What the parts of a job tell each other by messages that may go astray.
 
+use holdwater::barrier::Barrier;
 use holdwater::checkpoint::{Report, TaskId};
 use holdwater::manifest::CheckpointId;
 
@@ -29,15 +30,43 @@ impl Job {
                 setting.send(Letter::Ack(task, barrier.id, Box::new(report)));
             }
             // Of an earlier start of the job, which had other tasks.
-            Letter::Completed(_, id) | Letter::Aborted(_, id) if id.epoch != self.epoch => {}
+            Letter::Completed(_, id)
+            | Letter::Aborted(_, id)
+            | Letter::Announced(_, Barrier { id, .. })
+                if id.epoch != self.epoch => {}
+            Letter::Announced(task, barrier) => self.announced(task, barrier, setting)?,
             Letter::Completed(task, id) => self.completed(task, id, setting)?,
-            Letter::Aborted(SINK, id) => self.sink.aborted(id),
+            Letter::Aborted(SINK, id) => {
+                if self.sink.aborted(id, &mut setting.output, &mut setting.marks).is_err() {
+                    self.fail_sink(setting);
+                }
+            }
             Letter::Aborted(task, id) => {
                 let index = usize::from(task.index);
                 let out = &mut self.results[index];
                 self.tasks[index].aborted(id, out, &mut setting.marks).map_err(failed)?;
             }
         }
+        Ok(())
+    }
+
+    fn announced(
+        &mut self,
+        task: TaskId,
+        barrier: Barrier,
+        setting: &mut Setting,
+    ) -> Result<(), Stop> {
+        let (barrier, marks) = ((barrier, setting.step), &mut setting.marks);
+        if task != SINK {
+            let index = usize::from(task.index);
+            let out = &mut self.results[index];
+            return self.tasks[index].announced(barrier, out, marks).map_err(failed);
+        }
+        match self.sink.announced(barrier, &mut setting.output, marks) {
+            Ok(part) => self.tell(part, setting),
+            Err(_) => self.fail_sink(setting),
+        }
+        check::output::committed(setting)?;
         Ok(())
     }
 
@@ -96,6 +125,9 @@ impl std::fmt::Display for Described<'_> {
         match self.0 {
             Letter::Ack(task, id, _) => write!(f, "{task} acknowledges {id}"),
             Letter::Decline(task, id, reason) => write!(f, "{task} declines {id}: {reason}"),
+            Letter::Announced(task, barrier) => {
+                write!(f, "{task} is told that {} was begun", barrier.id)
+            }
             Letter::Trigger(source, barrier) => {
                 write!(f, "source {source} is told to send barrier {}", barrier.id)
             }
