@@ -1,5 +1,6 @@
 //! What a subtask does, whoever brings it its records.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -12,18 +13,20 @@ use holdwater::storage::Storage;
 
 use crate::clock::Clock;
 use crate::error::EngineError;
+use crate::in_flight::{InFlightOf, load_with};
 use crate::live::Asked;
 use crate::message::Notice;
 use crate::operator::{Operator, Outputs, Subtask};
-use crate::restore::{LoadFailed, load_states};
+use crate::restore::LoadFailed;
 use crate::snapshot::Work;
 
 /// The operator of one subtask, its states, and its clock.
-#[derive(Debug)]
-pub struct Body<O> {
+pub struct Body<O: Operator> {
     subtask: Subtask,
     operator: O,
     clock: Clock,
+    /// What was in flight in the checkpoint that was restored.
+    in_flight: InFlightOf<O::Batch>,
 }
 
 /// What a subtask is restored from.
@@ -57,12 +60,20 @@ impl<O: Operator> Body<O> {
     ) -> Result<(Self, Restored), LoadFailed> {
         let failed = |error| LoadFailed::Failed(failed(subtask, error));
         let mut operator = make(subtask).map_err(failed)?;
-        let mut loaded = Restored::default();
+        let (mut loaded, mut in_flight) = (Restored::default(), Vec::new());
         if let Some(Restore { manifest, operator: name, storage, reading }) = restore {
+            let codec = O::in_flight().map(|codecs| codecs.records);
             let (groups, states) = (subtask.groups, operator.states());
-            loaded = load_states(&manifest, &name, groups, &storage, reading, states)?;
+            let (operator, from) = ((&*manifest, name.as_str()), (&storage, reading));
+            (loaded, in_flight) = load_with(operator, groups, from, states, codec)?;
         }
-        Ok((Self { subtask, operator, clock: Clock::default() }, loaded))
+        Ok((Self { subtask, operator, clock: Clock::default(), in_flight }, loaded))
+    }
+
+    /// Returns what was in flight in the checkpoint that was restored, to be processed before all
+    /// else.
+    pub fn take_in_flight(&mut self) -> Vec<(u16, O::Batch)> {
+        std::mem::take(&mut self.in_flight)
     }
 
     /// Processes records of an input, and sweeps a little.
@@ -131,6 +142,7 @@ impl<O: Operator> Body<O> {
             // Whoever asked is told that nobody answers.
             Notice::Asked(_) => {}
             Notice::Aborted(id) => states.aborted(id.checkpoint),
+            Notice::Begun(..) => {}
             Notice::Completed(id) => states.completed(id.checkpoint),
         }
     }
@@ -143,6 +155,12 @@ impl<O: Operator> Body<O> {
         self.operator.tick(self.clock.now());
         self.operator.finish(outputs).map_err(|error| failed(self.subtask, error))?;
         Ok(self.operator.counters())
+    }
+}
+
+impl<O: Operator> fmt::Debug for Body<O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Body").field("subtask", &self.subtask).finish_non_exhaustive()
     }
 }
 

@@ -21,8 +21,10 @@ use crate::taking::{Last, Taking};
 pub(crate) struct Coordination<'a, B: Storage> {
     pub(crate) taking: Option<Taking<B>>,
     pub(crate) sources: Vec<Sender<Order>>,
-    /// Of each subtask, and of the sink.
+    /// Of the sink, and of each subtask.
     pub(crate) notices: Vec<Sender<Notice>>,
+    /// Subtasks and sink are told of a checkpoint before its barriers come.
+    pub(crate) overtakes: bool,
     pub(crate) heard: Receiver<Signal>,
     pub(crate) rows: RowCount,
     pub(crate) stop: &'a Stop,
@@ -84,7 +86,12 @@ impl<B: Storage> Coordination<'_, B> {
                         return Err(EngineError::NoCheckpoint { id, why });
                     }
                 }
-                Command::Barrier(barrier) => tell(&self.sources, Order::Barrier(barrier)),
+                Command::Barrier(barrier) => {
+                    if self.overtakes {
+                        tell(&self.notices, Notice::Begun(barrier, Instant::now()));
+                    }
+                    tell(&self.sources, Order::Barrier(barrier));
+                }
                 Command::Completed(id) => {
                     tell(&self.notices, Notice::Completed(id));
                     if let Some(completed) = taking.completed() {

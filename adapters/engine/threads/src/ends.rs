@@ -11,8 +11,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender};
+use holdwater::barrier::Barriers;
 use holdwater::checkpoint::Restored;
 use holdwater::manifest::Manifest;
+use holdwater::operator::InFlightCodec;
 use holdwater::sink::Sink;
 use holdwater::storage::Storage;
 
@@ -23,7 +25,7 @@ pub use crate::place::{KEYED, SINK_NAME, SOURCES_NAME};
 pub use crate::snapshot::{Abandoned, SnapshotWriter, Work};
 pub use crate::source::{Downstream, Mark};
 
-use crate::error::EngineError;
+use crate::error::{BarriersRefused, EngineError};
 use crate::job::Job;
 use crate::observer::Observer;
 use crate::plan::Plan;
@@ -75,13 +77,15 @@ pub type Starter<'s, D, T, B> =
     &'s mut dyn FnMut(Begin<B>) -> Result<(Fleet<D, T>, Restored), LoadFailed>;
 
 /// Runs the ends of `job`, whose subtasks are started by `start`: once for each checkpoint that is
-/// tried, until one is intact.
+/// tried, until one is intact. Barriers are aligned; `in_flight` reads results that a checkpoint of
+/// another engine holds ([`Operator::in_flight`](crate::Operator::in_flight)).
 ///
 /// # Panics
 ///
 /// As [`run`](crate::run) does.
 pub fn run_ends<S, D, K, B>(
     job: Job<S, (), K, B>,
+    in_flight: Option<InFlightCodec<K::Batch>>,
     start: Starter<'_, D, K::Batch, B>,
     observer: &mut dyn Observer,
 ) -> Result<Summary, EngineError>
@@ -92,6 +96,9 @@ where
     K::Batch: Send + 'static,
     B: Storage + Clone + Send + Sync,
 {
-    let (plan, inputs, sink, sink_name, ()) = Plan::new(job);
-    std::thread::scope(|scope| plan.run(scope, inputs, sink, sink_name, start, observer))
+    if job.options.barriers != Barriers::Aligned {
+        return Err(EngineError::Barriers(BarriersRefused::Engine));
+    }
+    let (plan, inputs, end, ()) = Plan::new(job, in_flight)?;
+    std::thread::scope(|scope| plan.run(scope, inputs, end, start, observer))
 }

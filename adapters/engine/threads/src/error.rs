@@ -19,6 +19,8 @@ use holdwater::storage::ObjectId;
 pub enum EngineError {
     /// Barriers came in an order that channels cannot produce.
     Barrier(BarrierError),
+    /// Barriers that overtake were asked of a job that cannot have them.
+    Barriers(BarriersRefused),
     /// The newest checkpoint is damaged, and the job was told to use no older one.
     Damaged(Skipped),
     /// Every thread is gone, and none has told why.
@@ -205,10 +207,38 @@ impl EngineError {
     }
 }
 
+/// Why barriers have to be aligned.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum BarriersRefused {
+    /// Records may take effect twice: no input is ever held back, and there is nothing to overtake.
+    AtLeastOnce,
+    /// The engine has no barriers that overtake.
+    Engine,
+    /// The operator does not say how what is in flight is stored.
+    NotStored,
+}
+
+impl fmt::Display for BarriersRefused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::AtLeastOnce => {
+                "at least once holds no input back: barriers are aligned there, or exactly once is \
+                 asked for"
+            }
+            Self::Engine => "this engine has aligned barriers alone",
+            Self::NotStored => {
+                "barriers overtake only records that can be stored: the operator has no \
+                 `in_flight` codecs"
+            }
+        })
+    }
+}
+
 impl fmt::Display for EngineError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Barrier(error) => error.fmt(f),
+            Self::Barriers(why) => why.fmt(f),
             Self::Damaged(skipped) => {
                 write!(f, "{skipped}; allow the checkpoint before it, or restore its files")
             }

@@ -109,6 +109,7 @@ fn subtask<B: Clone, O: Operator>(
     let (notice, notices) = unbounded();
     fleet.notices.push(notice);
     let operator = || plan.name.clone();
+    let records = O::in_flight().map(|codecs| codecs.records);
     SubtaskThread {
         name: format!("subtask {index}"),
         task: TaskId { operator: KEYED, index },
@@ -117,7 +118,8 @@ fn subtask<B: Clone, O: Operator>(
             subtasks,
             groups: KeyGroups::share(fleet.key_groups, subtasks, index),
         },
-        inputs: Inputs::new(channels, notices, plan.options.guarantee, fleet.epoch),
+        inputs: Inputs::new(channels, notices, plan.options.guarantee, fleet.epoch)
+            .with_barriers(plan.options.barriers, records),
         results,
         snapshots: plan.checkpoints.as_ref().map(|checkpoints| Snapshots {
             job: checkpoints.job,

@@ -5,7 +5,7 @@ use holdwater::state::Kind;
 use metrics::{counter, gauge, histogram};
 use tracing::{info, warn};
 
-use crate::observer::{Completed, Event, Observer, RestorePhases};
+use crate::observer::{Completed, Event, Observer, Phases, RestorePhases};
 
 /// Records what a job tells by the crates `metrics` and `tracing`, and passes it on.
 ///
@@ -26,6 +26,7 @@ use crate::observer::{Completed, Event, Observer, RestorePhases};
 /// | `holdwater_checkpoints_skipped` | counter | damaged ones that were passed over at restore |
 /// | `holdwater_checkpoint_seconds` | histogram | from the first barrier to the end |
 /// | `holdwater_checkpoint_alignment_seconds` | histogram | the longest wait for barriers |
+/// | `holdwater_checkpoint_in_flight_bytes` | histogram | records in flight that it holds |
 /// | `holdwater_checkpoint_pause_seconds` | histogram | the longest pause of a task |
 /// | `holdwater_checkpoint_save_seconds` | histogram | the longest time a task wrote its snapshot |
 /// | `holdwater_checkpoint_bytes` | histogram | the size of the files written |
@@ -127,11 +128,15 @@ fn record(completed: &Completed) {
     counter!("holdwater_checkpoints", "kind" => kind).increment(1);
     histogram!("holdwater_checkpoint_seconds").record(*duration);
     histogram!("holdwater_checkpoint_alignment_seconds").record(phases.aligned);
+    histogram!("holdwater_checkpoint_in_flight_bytes").record(phases.in_flight as f64);
     histogram!("holdwater_checkpoint_pause_seconds").record(phases.pause);
     histogram!("holdwater_checkpoint_save_seconds").record(phases.saved);
     histogram!("holdwater_checkpoint_bytes").record(*bytes as f64);
-    let (aligned, pause, saved) = (phases.aligned, phases.pause, phases.saved);
-    info!(checkpoint = %id, kind, ?duration, ?aligned, ?pause, ?saved, bytes, rows, "complete");
+    let Phases { aligned, pause, saved, in_flight } = phases;
+    info!(
+        checkpoint = %id, kind, ?duration, ?aligned, ?pause, ?saved, bytes, in_flight, rows,
+        "complete"
+    );
 }
 
 /// What parts put.

@@ -52,7 +52,8 @@ where
     K::Batch: Send + 'static,
     B: Storage + Clone + Send + Sync,
 {
-    let (plan, inputs, sink, sink_name, operator) = Plan::new(job);
+    let in_flight = O::in_flight();
+    let (plan, inputs, end, operator) = Plan::new(job, in_flight.map(|codecs| codecs.results))?;
     std::thread::scope(|scope| {
         // Subtasks end once nobody is left who could tell them anything; then they are waited for.
         let mut connected = None;
@@ -64,6 +65,6 @@ where
             }
             started
         };
-        plan.run(scope, inputs, sink, sink_name, &mut start, observer)
+        plan.run(scope, inputs, end, &mut start, observer)
     })
 }

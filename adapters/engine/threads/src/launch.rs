@@ -5,24 +5,27 @@ use std::thread::Scope;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Sender, unbounded};
+use holdwater::barrier::Barriers;
 use holdwater::checkpoint::{
-    self, Coordinator, OperatorShape, Performer, Recovered, Restored, TaskId,
+    self, Coordinator, OperatorShape, Performer, Reading, Recovered, Restored, TaskId,
 };
 use holdwater::key::HASH_FUNCTION;
 use holdwater::manifest::{CheckpointId, Manifest, SinkEntry};
+use holdwater::operator::InFlightCodec;
 use holdwater::sink::{self, RestoreError, Sink, Transactions};
 use holdwater::storage::Storage;
 
 use crate::coordinate::Coordination;
 use crate::ends::{Begin, Fleet, Starter};
 use crate::error::EngineError;
+use crate::in_flight::{InFlightOf, SinkFiles, load_to_sink};
 use crate::inputs::Inputs;
 use crate::message::{Order, Signal};
 use crate::observer::{Event, Observer, RestorePhases};
 use crate::options::{Checkpoints, Options};
 use crate::output::SinkThread;
 use crate::place::{SINK, SINK_NAME, SOURCES, SOURCES_NAME};
-use crate::plan::Plan;
+use crate::plan::{End, Plan};
 use crate::recover::recover;
 use crate::restore::LoadFailed;
 use crate::rows::RowCount;
@@ -37,6 +40,8 @@ struct Begun<D, T, B: Storage> {
     loaded: Restored,
     /// How long the subtasks took to load it.
     loading: Duration,
+    /// The results in flight to the sink.
+    in_flight: InFlightOf<T>,
     checkpoints: Option<(Performer<B>, Recovered)>,
 }
 
@@ -46,8 +51,7 @@ impl<B: Storage + Clone + Send + Sync> Plan<B> {
         &'scope self,
         scope: &'scope Scope<'scope, '_>,
         inputs: Vec<Input<S>>,
-        mut sink: K,
-        sink_name: String,
+        end: End<K>,
         start: Starter<'_, D, K::Batch, B>,
         observer: &mut dyn Observer,
     ) -> Result<Summary, EngineError>
@@ -58,7 +62,9 @@ impl<B: Storage + Clone + Send + Sync> Plan<B> {
         K::Batch: Send + 'static,
     {
         let since = Instant::now();
-        let Begun { fleet, loaded, loading, mut checkpoints } = self.begin(start, observer)?;
+        let End { mut sink, name: sink_name, in_flight: codec } = end;
+        let Begun { fleet, loaded, loading, in_flight, mut checkpoints } =
+            self.begin(codec.as_ref(), start, observer)?;
         let begun = since.elapsed();
         self.restore_sink(&mut sink, &sink_name, checkpoints.as_mut())?;
         let recovered = checkpoints.as_ref().map(|(_, recovered)| recovered);
@@ -73,19 +79,27 @@ impl<B: Storage + Clone + Send + Sync> Plan<B> {
 
         let Fleet { epoch, key_groups, mut notices, signals, heard, results, sources } = fleet;
         let (notice, noticed) = unbounded();
-        notices.push(notice);
+        // It is the last to have room again: it is told first.
+        notices.insert(0, notice);
         let task = TaskId { operator: SINK, index: 0 };
-        let inputs_of_sink = Inputs::new(results, noticed, self.options.guarantee, epoch);
+        let mut inputs_of_sink = Inputs::new(results, noticed, self.options.guarantee, epoch)
+            .with_barriers(self.options.barriers, codec)
+            .logging_first();
+        inputs_of_sink.resume(in_flight);
         let checkpoint = restored.map_or(0, |manifest| manifest.id.checkpoint);
-        let output = SinkThread {
-            task,
-            name: sink_name,
-            sink,
-            inputs: inputs_of_sink,
-            newest: CheckpointId { checkpoint, epoch },
-            transactions: Transactions::new(),
-            signals: signals.clone(),
-        };
+        let output =
+            SinkThread {
+                task,
+                name: sink_name,
+                sink,
+                inputs: inputs_of_sink,
+                newest: CheckpointId { checkpoint, epoch },
+                transactions: Transactions::new(),
+                signals: signals.clone(),
+                files: self.checkpoints.as_ref().map(|Checkpoints { job, storage, .. }| {
+                    SinkFiles { job: *job, key_groups, storage: storage.clone() }
+                }),
+            };
         let failing = signals.clone();
         scope.spawn(move || thread::run("sink", &failing, || output.run()));
 
@@ -103,6 +117,7 @@ impl<B: Storage + Clone + Send + Sync> Plan<B> {
             taking,
             sources,
             notices,
+            overtakes: self.options.barriers != Barriers::Aligned,
             heard,
             rows,
             stop,
@@ -119,10 +134,11 @@ impl<B: Storage + Clone + Send + Sync> Plan<B> {
     /// Begins an epoch and starts the subtasks, with their states loaded.
     fn begin<D, T>(
         &self,
+        codec: Option<&InFlightCodec<T>>,
         start: Starter<'_, D, T, B>,
         observer: &mut dyn Observer,
     ) -> Result<Begun<D, T, B>, EngineError> {
-        let (mut restored, mut loading) = (None, Duration::ZERO);
+        let (mut restored, mut in_flight, mut loading) = (None, Vec::new(), Duration::ZERO);
         let mut start = |begin| {
             let since = Instant::now();
             let started = start(begin);
@@ -135,6 +151,8 @@ impl<B: Storage + Clone + Send + Sync> Plan<B> {
                 let mut performer = Performer::new(checkpoints.storage.clone());
                 let restore = |(epoch, is_retried), manifest: Manifest, storage: &B| {
                     let key_groups = self.fit(&manifest).map_err(LoadFailed::Failed)?;
+                    let reading = Reading { policy: checkpoints.policy, whole: is_retried };
+                    in_flight = load_to_sink(&manifest, (storage, reading), codec.cloned())?;
                     let from = Some((Arc::new(manifest), storage.clone()));
                     restored = Some(start(Begin { epoch, key_groups, from, is_retried })?);
                     Ok(())
@@ -160,7 +178,7 @@ impl<B: Storage + Clone + Send + Sync> Plan<B> {
             // No delta may stand on what was left out, or on keys that were in other groups.
             recovered.full = true;
         }
-        Ok(Begun { fleet, loaded, loading, checkpoints })
+        Ok(Begun { fleet, loaded, loading, in_flight, checkpoints })
     }
 
     /// Brings the sink to the checkpoint that was restored, or to its beginning.

@@ -10,6 +10,7 @@ mod coordinate;
 pub mod ends;
 mod error;
 mod fleet;
+mod in_flight;
 mod inputs;
 #[cfg(feature = "instruments")]
 mod instruments;
@@ -20,6 +21,7 @@ mod message;
 mod observer;
 mod operator;
 mod options;
+mod outbox;
 mod output;
 mod place;
 mod plan;
@@ -34,13 +36,13 @@ mod summary;
 mod taking;
 mod thread;
 
-pub use error::EngineError;
+pub use error::{BarriersRefused, EngineError};
 #[cfg(feature = "instruments")]
 pub use instruments::Instruments;
 pub use job::{Job, run};
 pub use live::{Live, Question, Told, Unanswered};
 pub use observer::{Completed, Event, Observer, Phases, RestorePhases};
-pub use operator::{Operator, Outputs, Subtask};
+pub use operator::{InFlightCodecs, Operator, Outputs, Subtask};
 pub use options::{Checkpoints, Every, KEY_GROUPS, Options, Savepoints, Start, Stop};
 pub use restart::{Restarts, run_again};
 pub use restore::{LoadFailed, load_states};

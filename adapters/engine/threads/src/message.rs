@@ -1,5 +1,7 @@
 //! What the parts of a job tell each other.
 
+use std::time::Instant;
+
 use holdwater::barrier::Barrier;
 use holdwater::checkpoint::{FileDamage, Report, Restored, TaskId};
 use holdwater::manifest::CheckpointId;
@@ -35,6 +37,8 @@ pub(crate) enum Order {
 /// What subtasks and sink are told.
 #[derive(Clone, Debug)]
 pub enum Notice {
+    /// The checkpoint was begun then, and its barriers come: told where they may overtake.
+    Begun(Barrier, Instant),
     /// The checkpoint will never be complete.
     Aborted(CheckpointId),
     /// Somebody asks what states hold.

@@ -74,16 +74,20 @@ pub struct Phases {
     pub pause: Duration,
     /// How long its snapshot was written, beside the records.
     pub saved: Duration,
+    /// How many bytes of records were in flight, and are in the checkpoint: none where barriers are
+    /// aligned.
+    pub in_flight: u64,
 }
 
 impl Phases {
-    /// Returns the longer of each.
+    /// Returns the longer of each time, and the bytes of both.
     #[must_use]
     pub fn longest(self, other: Self) -> Self {
         Self {
             aligned: self.aligned.max(other.aligned),
             pause: self.pause.max(other.pause),
             saved: self.saved.max(other.saved),
+            in_flight: self.in_flight + other.in_flight,
         }
     }
 }

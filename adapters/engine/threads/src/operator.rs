@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 
 use holdwater::key::KeyGroups;
-use holdwater::operator::Task;
+use holdwater::operator::{InFlightCodec, Task};
 use holdwater::state::States;
 
 /// What a subtask does with its records. Each subtask has its own, in its own thread.
@@ -55,6 +55,16 @@ pub trait Operator: 'static {
     /// Gives what is left, once every input has ended.
     fn finish(&mut self, outputs: &mut Outputs<Self::Output>) -> Result<(), Self::Error>;
 
+    /// Returns how records and results are stored that are on their way when barriers overtake
+    /// them; `None` where they are not: then barriers have to be aligned, and no checkpoint is
+    /// restored that holds some.
+    fn in_flight() -> Option<InFlightCodecs<Self::Batch, Self::Output>>
+    where
+        Self: Sized,
+    {
+        None
+    }
+
     /// Shows its states, to be frozen and loaded.
     fn states(&mut self) -> &mut Self::States;
 
@@ -74,6 +84,15 @@ pub trait Operator: 'static {
     fn counters(&self) -> Vec<(String, u64)> {
         Vec::new()
     }
+}
+
+/// How what is in flight is stored: records on their way to a subtask, and results to the sink.
+#[derive(Clone, Debug)]
+pub struct InFlightCodecs<R, T> {
+    /// Of records.
+    pub records: InFlightCodec<R>,
+    /// Of results.
+    pub results: InFlightCodec<T>,
 }
 
 /// Which subtask an operator is made for.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use holdwater::barrier::Guarantee;
+use holdwater::barrier::{Barriers, Guarantee};
 use holdwater::checkpoint::RestorePolicy;
 use holdwater::manifest::{CheckpointId, CheckpointKind, Manifest};
 
@@ -20,6 +20,10 @@ pub struct Options {
     pub key_groups: Option<u16>,
     /// What is promised of the effects of each record.
     pub guarantee: Guarantee,
+    /// How long subtasks and sink wait for barriers before they take their parts of a checkpoint.
+    /// Not at all, or a while only, needs what is in flight to be stored
+    /// ([`Operator::in_flight`](crate::Operator::in_flight)), and exactly once.
+    pub barriers: Barriers,
     /// How many batches wait between a source and a subtask, and between a subtask and the sink.
     pub channel_batches: NonZero<usize>,
     /// Ends the job early, after a last checkpoint.
@@ -38,6 +42,7 @@ impl Default for Options {
             parallelism: cores.min(usize::from(KEY_GROUPS)) as u16,
             key_groups: None,
             guarantee: Guarantee::ExactlyOnce,
+            barriers: Barriers::Aligned,
             channel_batches: CHANNEL_BATCHES,
             stop: Stop::default(),
             savepoints: Savepoints::default(),

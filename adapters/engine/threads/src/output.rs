@@ -1,17 +1,22 @@
 //! The sink: a thread which writes results, and commits them with the checkpoints they belong to.
 
+use std::time::{Duration, Instant};
+
 use crossbeam_channel::Sender;
+use holdwater::barrier::{Barrier, Log};
 use holdwater::checkpoint::{Report, TaskId};
 use holdwater::manifest::{CheckpointId, SinkEntry};
 use holdwater::sink::{Sink, Transactions, resolve};
+use holdwater::storage::Storage;
 
 use crate::error::EngineError;
+use crate::in_flight::SinkFiles;
 use crate::inputs::{Input, Inputs};
 use crate::message::{Notice, Signal};
 use crate::observer::Phases;
 
 /// The thread of the sink.
-pub(crate) struct SinkThread<K: Sink> {
+pub(crate) struct SinkThread<K: Sink, B> {
     pub(crate) task: TaskId,
     pub(crate) name: String,
     pub(crate) sink: K,
@@ -20,17 +25,31 @@ pub(crate) struct SinkThread<K: Sink> {
     pub(crate) newest: CheckpointId,
     pub(crate) transactions: Transactions,
     pub(crate) signals: Sender<Signal>,
+    /// Where what is in flight goes.
+    pub(crate) files: Option<SinkFiles<B>>,
 }
 
-impl<K: Sink> SinkThread<K> {
+impl<K: Sink, B: Storage> SinkThread<K, B> {
     /// Writes results until all subtasks have given theirs, then makes everything visible.
     pub(crate) fn run(mut self) -> Result<(), EngineError> {
+        let mut prepared = None;
         loop {
             match self.inputs.next(true).map_err(EngineError::Barrier)? {
                 Input::Batch(_, results) => {
                     self.sink.write(&results).map_err(|error| self.failed(error))?;
                 }
-                Input::Checkpoint(barrier, _) => self.prepare(barrier.id)?,
+                Input::Checkpoint(barrier, aligned) => {
+                    let report = self.prepare(barrier.id)?;
+                    self.done(barrier.id, report, Phases { aligned, ..Phases::default() });
+                }
+                Input::Logged(log, aligned) => {
+                    if let Some((barrier, report)) = prepared.take() {
+                        self.logged(&barrier, report, log, aligned);
+                    }
+                }
+                Input::Overtake(barrier) => {
+                    prepared = Some((barrier, self.prepare(barrier.id)?));
+                }
                 Input::Ended => break,
                 Input::Flush => {
                     let sink = &mut self.sink;
@@ -54,7 +73,8 @@ impl<K: Sink> SinkThread<K> {
         Ok(())
     }
 
-    fn prepare(&mut self, id: CheckpointId) -> Result<(), EngineError> {
+    /// Prepares a transaction for a checkpoint; returns what is reported of it.
+    fn prepare(&mut self, id: CheckpointId) -> Result<Report, EngineError> {
         let transaction = self.sink.prepare(id).map_err(|error| self.failed(error))?;
         self.transactions.prepared(id, transaction);
         self.newest = id;
@@ -63,9 +83,30 @@ impl<K: Sink> SinkThread<K> {
             transactions: self.transactions.pending(),
             committed: self.sink.committed(),
         };
-        let report = Report { sinks: vec![entry], ..Report::default() };
-        self.signal(Signal::Done(self.task, id, report, Phases::default()));
-        Ok(())
+        Ok(Report { sinks: vec![entry], ..Report::default() })
+    }
+
+    /// Writes the results in flight, and reports the part of the checkpoint.
+    fn logged(&mut self, barrier: &Barrier, report: Report, log: Log, aligned: Duration) {
+        let log = log.map_err(|error| error.to_string());
+        let in_flight = log.iter().flatten().map(|item| item.len() as u64).sum();
+        let begun = Instant::now();
+        let saved = log.and_then(|log| match (&mut self.files, self.inputs.codec().cloned()) {
+            (Some(files), Some(codec)) if !log.is_empty() => files.save(barrier, codec, log),
+            _ => Ok(Report::default()),
+        });
+        match saved {
+            Ok(Report { files, states, .. }) => {
+                let report = Report { files, states, ..report };
+                let (pause, saved) = (begun.elapsed(), begun.elapsed());
+                self.done(barrier.id, report, Phases { aligned, pause, saved, in_flight });
+            }
+            Err(why) => self.signal(Signal::Declined(self.task, barrier.id, why)),
+        }
+    }
+
+    fn done(&self, id: CheckpointId, report: Report, phases: Phases) {
+        self.signal(Signal::Done(self.task, id, report, phases));
     }
 
     fn note(&mut self, notice: Notice) -> Result<(), EngineError> {

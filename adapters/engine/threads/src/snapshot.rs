@@ -9,12 +9,15 @@ use crossbeam_channel::Receiver;
 use holdwater::barrier::Barrier;
 use holdwater::checkpoint::{Report, SaveFailure, Target, TaskId, save};
 use holdwater::error::{ErrorKind, StateError};
+use holdwater::operator::InFlightCodec;
 use holdwater::snapshot::FrozenStates;
 use holdwater::storage::Storage;
 
 use crate::error::EngineError;
+use crate::in_flight;
 use crate::message::Signal;
 use crate::observer::Phases;
+use crate::operator::Subtask;
 
 /// What is to be written for one checkpoint: what a subtask has frozen.
 #[derive(Debug)]
@@ -28,6 +31,8 @@ pub struct Work<E> {
     pause: Duration,
     /// How long the barriers of the checkpoint were awaited.
     aligned: Duration,
+    /// How many bytes are in flight.
+    in_flight: u64,
 }
 
 /// Writes the snapshots of one subtask.
@@ -72,11 +77,31 @@ impl<E> Work<E> {
         since: Instant,
         pause: Duration,
     ) -> Self {
-        Self { barrier, frozen, counters, since, pause, aligned: Duration::ZERO }
+        Self { barrier, frozen, counters, since, pause, aligned: Duration::ZERO, in_flight: 0 }
     }
 
     pub(crate) fn aligned(self, aligned: Duration) -> Self {
         Self { aligned, ..self }
+    }
+
+    pub(crate) const fn barrier(&self) -> &Barrier {
+        &self.barrier
+    }
+
+    /// Adds what is in flight to the subtask.
+    pub(crate) fn with_in_flight<V>(
+        self,
+        codec: InFlightCodec<V>,
+        subtask: Subtask,
+        log: Vec<Vec<u8>>,
+    ) -> Result<Self, E>
+    where
+        E: StateError + 'static,
+    {
+        let in_flight = log.iter().map(|item| item.len() as u64).sum();
+        let whose = (subtask.task(), subtask.groups);
+        let listed = in_flight::frozen(codec, whose, log, *self.frozen.cut())?;
+        Ok(Self { frozen: self.frozen.with(listed), in_flight, ..self })
     }
 }
 
@@ -102,7 +127,8 @@ impl<B: Storage> SnapshotWriter<B> {
             Ok(mut report) => {
                 report.counters.clone_from(&work.counters);
                 let pause = if self.sync { work.since.elapsed() } else { work.pause };
-                let phases = Phases { aligned: work.aligned, pause, saved: begun.elapsed() };
+                let (aligned, in_flight) = (work.aligned, work.in_flight);
+                let phases = Phases { aligned, pause, saved: begun.elapsed(), in_flight };
                 Signal::Done(self.task, id, report, phases)
             }
             // The next checkpoint would fail as well, and what is read until then may be wrong.

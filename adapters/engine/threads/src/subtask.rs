@@ -1,8 +1,9 @@
 //! Subtasks: a thread each, which processes the records of its key groups.
 
 use crossbeam_channel::{Sender, unbounded};
-use holdwater::barrier::Barrier;
+use holdwater::barrier::{Barrier, Barriers, Log};
 use holdwater::checkpoint::TaskId;
+use holdwater::manifest::CheckpointKind;
 use holdwater::state::States;
 use holdwater::storage::Storage;
 
@@ -11,9 +12,13 @@ use crate::error::EngineError;
 use crate::inputs::{Input, Inputs};
 use crate::message::{Message, Notice, Signal};
 use crate::operator::{Operator, Outputs, Subtask};
+use crate::outbox::Outbox;
 use crate::restore::LoadFailed;
 use crate::snapshot::{Abandoned, SnapshotWriter, Work};
 use crate::thread;
+
+/// What a subtask has frozen.
+type WorkOf<O> = Work<<<O as Operator>::States as States>::Error>;
 
 /// The thread of one subtask.
 pub(crate) struct SubtaskThread<O: Operator, B> {
@@ -102,19 +107,31 @@ impl<O: Operator, B: Storage + Clone + Send> SubtaskThread<O, B> {
         mut self,
         mut body: Body<O>,
         abandoned: &Abandoned,
-        mut save: impl FnMut(Work<<O::States as States>::Error>),
+        mut save: impl FnMut(WorkOf<O>),
     ) -> Result<(), EngineError> {
-        let results = self.results.clone();
-        // Without a sink the job has failed: this subtask is about to be told.
-        let mut outputs = Outputs::new(move |batch| drop(results.send(Message::Batch(batch))));
-        let mut is_busy = false;
+        let holds = self.inputs.barriers() != Barriers::Aligned;
+        let (mut outbox, mut outputs) = Outbox::new(self.results.clone(), holds);
+        self.inputs.resume(body.take_in_flight());
+        let (mut is_busy, mut taken) = (false, None);
         loop {
-            match self.inputs.next(!is_busy).map_err(EngineError::Barrier)? {
+            let is_behind = outbox.is_behind();
+            let input = match is_behind {
+                true => self.inputs.next_beside(&mut outbox),
+                false => self.inputs.next(!is_busy),
+            };
+            match input.map_err(EngineError::Barrier)? {
                 Input::Batch(source, batch) => body.process(source, batch, &mut outputs)?,
                 Input::Checkpoint(barrier, aligned) => {
-                    if let Some(work) = self.freeze(&mut body, barrier, &mut outputs)? {
-                        save(work.aligned(aligned));
-                    }
+                    let work = self.freeze(&mut body, barrier, &mut outputs, &mut outbox)?;
+                    let work = work.and_then(|work| self.list(work.aligned(aligned), Vec::new()));
+                    work.into_iter().for_each(&mut save);
+                }
+                Input::Logged(log, aligned) => {
+                    let work = taken.take().and_then(|work| self.logged(work, log));
+                    work.into_iter().for_each(|work| save(work.aligned(aligned)));
+                }
+                Input::Overtake(barrier) => {
+                    taken = self.freeze(&mut body, barrier, &mut outputs, &mut outbox)?;
                 }
                 Input::Ended | Input::Flush => break,
                 Input::Gone => return Ok(()),
@@ -122,18 +139,23 @@ impl<O: Operator, B: Storage + Clone + Send> SubtaskThread<O, B> {
                 Input::Notice(notice) => {
                     if let Notice::Aborted(id) = notice {
                         abandoned.up_to(id.checkpoint);
+                        taken = taken.filter(|work| work.barrier().id != id);
                     }
                     body.note(notice);
                 }
                 Input::Nothing => {}
             }
-            is_busy = body.work(&mut outputs)?;
+            if !outbox.is_behind() {
+                is_busy = body.work(&mut outputs)?;
+            }
         }
-        self.send(Message::Flush);
+        // No barrier comes any more.
+        let mut outputs = outbox.open();
+        outbox.send(Message::Flush);
         let counters = body.finish(&mut outputs)?;
         // First: the job is over once the sink has seen the end of every subtask.
         self.signal(Signal::Counted(counters));
-        self.send(Message::End);
+        outbox.send(Message::End);
         Ok(())
     }
 
@@ -143,9 +165,10 @@ impl<O: Operator, B: Storage + Clone + Send> SubtaskThread<O, B> {
         body: &mut Body<O>,
         barrier: Barrier,
         outputs: &mut Outputs<O::Output>,
-    ) -> Result<Option<Work<<O::States as States>::Error>>, EngineError> {
+        outbox: &mut Outbox<O::Output>,
+    ) -> Result<Option<WorkOf<O>>, EngineError> {
         let frozen = body.freeze(barrier, outputs);
-        self.send(Message::Barrier(barrier));
+        outbox.send(Message::Barrier(barrier));
         match frozen {
             Ok(work) => Ok(Some(work)),
             Err(FreezeFailed::Declined(why)) => {
@@ -156,9 +179,31 @@ impl<O: Operator, B: Storage + Clone + Send> SubtaskThread<O, B> {
         }
     }
 
-    fn send(&self, message: Message<O::Output>) {
-        // Without a sink the job has failed: this subtask is about to be told.
-        let _ = self.results.send(message);
+    /// Adds what is in flight to the part of a checkpoint, or declines it.
+    fn logged(&self, work: WorkOf<O>, log: Log) -> Option<WorkOf<O>> {
+        match log {
+            Ok(log) => self.list(work, log),
+            Err(error) => {
+                let id = work.barrier().id;
+                self.signal(Signal::Declined(self.task, id, error.to_string()));
+                None
+            }
+        }
+    }
+
+    /// Lists what is in flight: if any subtask may have some, each says what it has.
+    fn list(&self, work: WorkOf<O>, log: Vec<Vec<u8>>) -> Option<WorkOf<O>> {
+        let id = work.barrier().id;
+        let may_overtake = self.inputs.barriers() != Barriers::Aligned
+            && work.barrier().kind == CheckpointKind::Checkpoint;
+        let Some(codec) = self.inputs.codec().filter(|_| may_overtake).cloned() else {
+            return Some(work);
+        };
+        let listed = work.with_in_flight(codec, self.subtask, log);
+        let declined = |error: <O::States as States>::Error| {
+            self.signal(Signal::Declined(self.task, id, error.to_string()));
+        };
+        listed.map_err(declined).ok()
     }
 
     fn signal(&self, signal: Signal) {

@@ -7,6 +7,7 @@ use holdwater::checkpoint::{
     Abort, Command, Coordinator, Pace, Performer, Report, Schedule, TaskId,
 };
 use holdwater::manifest::{CheckpointId, CheckpointKind, Manifest};
+use holdwater::operator::IN_FLIGHT;
 use holdwater::storage::{Request, Storage};
 
 use crate::clock;
@@ -64,7 +65,7 @@ impl<B: Storage> Taking<B> {
         Self {
             // One of another directory has yet to be made one of this, and one of which groups were
             // left out one that has none.
-            covered: coordinator.newest().filter(|_| !partial).map(|_| 0),
+            covered: coordinator.newest().filter(|_| !partial).and_then(|it| covered(it, 0)),
             coordinator,
             performer,
             every: checkpoints.every,
@@ -198,7 +199,7 @@ impl<B: Storage> Taking<B> {
         let under_way = self.under_way.take()?;
         self.schedule.completed(self.now());
         let completed = Completed { duration: self.begun.elapsed(), ..under_way };
-        self.covered = Some(completed.rows);
+        self.covered = self.newest().and_then(|newest| covered(newest, completed.rows));
         self.count += 1;
         self.pause = self.pause.max(completed.phases.pause);
         Some(completed)
@@ -257,6 +258,13 @@ impl<B: Storage> Taking<B> {
         self.under_way = Some(Completed { id, kind, duration, phases, bytes, rows: count });
         Last::Begun
     }
+}
+
+/// Returns the `rows` that a checkpoint was begun behind, if it holds all that comes of them. What
+/// comes of records in flight is committed with a later one, though no more rows are read.
+fn covered(checkpoint: &Manifest, rows: u64) -> Option<u64> {
+    let mut in_flight = checkpoint.operators.iter().filter_map(|it| it.state(IN_FLIGHT));
+    in_flight.all(|state| state.chains.is_empty()).then_some(rows)
 }
 
 /// Names a thread as a person does.

@@ -295,10 +295,14 @@ where
             }
         });
         match Body::load(subtask, &part.operator, restore) {
-            Ok((body, loaded)) => {
+            Ok((mut body, loaded)) => {
                 let (give, given) = unbounded();
                 // The receiver lies beside it.
-                let outputs = Outputs::new(move |results| drop(give.send(results)));
+                let mut outputs = Outputs::new(move |results| drop(give.send(results)));
+                for (source, records) in body.take_in_flight() {
+                    body.process(usize::from(source), records, &mut outputs)?;
+                    while body.work(&mut outputs)? {}
+                }
                 let snapshots = self.snapshots();
                 self.loaded = Some(Loaded { body, outputs, given, snapshots });
                 out.push(Out::Told(Told::Ready(loaded)));

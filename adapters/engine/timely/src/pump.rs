@@ -162,6 +162,9 @@ impl<R: Clone + 'static, T> Pump<R, T> {
                 self.mark(Mark::End);
             }
             Ok(Input::Gone) => self.inputs = None,
+            Ok(Input::Logged(..) | Input::Overtake(_) | Input::Notice(Notice::Begun(..))) => {
+                panic!("barriers are aligned on this engine")
+            }
             Ok(Input::Notice(Notice::Aborted(id))) => self.tell(&Parcel::Aborted(id)),
             Ok(Input::Notice(Notice::Completed(id))) => self.tell(&Parcel::Completed(id)),
             // Nobody asks: its states lie with workers, which may be those of other processes.

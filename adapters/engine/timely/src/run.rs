@@ -71,7 +71,8 @@ where
     let hub =
         Hub { control, worker, signals, heard, options: options.clone(), inputs: inputs.len() };
     let ends = Job { inputs, name, operator: (), sink, sink_name, checkpoints, options };
-    let ended = run_ends(ends, &mut |begin| hub.start(begin), observer);
+    let in_flight = O::in_flight().map(|codecs| codecs.results);
+    let ended = run_ends(ends, in_flight, &mut |begin| hub.start(begin), observer);
     let (verdict, wait) = match &ended {
         Ok(summary) if summary.ended == Ended::Finished => (Verdict::Finished, patience),
         Ok(_) => (Verdict::Stopped, patience),

@@ -12,14 +12,15 @@ use std::sync::{Arc, Mutex};
 use holdwater::error::StateError;
 use holdwater::key::KeyGroups;
 use holdwater::manifest::{CheckpointId, SinkEntry};
+use holdwater::operator::InFlightCodec;
 use holdwater::sink::{CutBack, Sink, Source};
 use holdwater::state::{Backend, Map, Value};
 use holdwater::storage::{Area, ObjectId, ObjectKind, Storage};
 use holdwater_bytes::{Bytes, Ordered};
 use holdwater_heap::Heap;
 use holdwater_threads::{
-    Checkpoints, Completed, Event, Every, Input, Job, Observer, Operator, Options, Outputs, Route,
-    Routed, RoutedSource, Stop, Subtask,
+    Checkpoints, Completed, Event, Every, InFlightCodecs, Input, Job, Observer, Operator, Options,
+    Outputs, Route, Routed, RoutedSource, Stop, Subtask,
 };
 
 /// One record.
@@ -46,6 +47,8 @@ pub struct Shared {
     pub aborted: Arc<AtomicU64>,
     /// How many checkpoints are complete.
     pub completed: Arc<AtomicU64>,
+    /// How often states were frozen.
+    pub frozen: Arc<AtomicU64>,
     /// Whether the input that is late waits.
     pub late: Arc<AtomicBool>,
     /// What each source was told of all inputs when it was restored.
@@ -344,12 +347,28 @@ where
         Ok(())
     }
 
+    fn in_flight() -> Option<InFlightCodecs<Vec<Row>, Vec<Figure>>> {
+        let restore = |mut rows: Vec<Row>, groups: KeyGroups| {
+            rows.retain(|(key, _)| groups.contains(groups.locate::<u64>(*key).group()));
+            (!rows.is_empty()).then_some(rows)
+        };
+        let records = InFlightCodec::new(Vec::<Row>::clone, restore).ok()?;
+        let results = InFlightCodec::new(Vec::<Figure>::clone, |figures, _| Some(figures)).ok()?;
+        Some(InFlightCodecs { records, results })
+    }
+
     fn states(&mut self) -> &mut Figures<B> {
         &mut self.figures
     }
 
     fn counters(&self) -> Vec<(String, u64)> {
         vec![("rows".to_owned(), self.rows)]
+    }
+
+    /// Asked for whenever states are frozen.
+    fn watermark(&self) -> i64 {
+        self.shared.frozen.fetch_add(1, Ordering::SeqCst);
+        i64::MIN
     }
 }
 
@@ -373,7 +392,8 @@ impl Outside {
     }
 
     pub fn sink(&self) -> Transactional {
-        Transactional { outside: self.clone(), open: Vec::new(), prepares_max: u64::MAX }
+        let (open, blocked) = (Vec::new(), None);
+        Transactional { outside: self.clone(), open, prepares_max: u64::MAX, blocked }
     }
 }
 
@@ -384,6 +404,26 @@ pub struct Transactional {
     open: Vec<Figure>,
     /// How often it prepares before it fails.
     pub prepares_max: u64,
+    /// It writes one batch when so many subtasks have frozen, and no other before the checkpoint is
+    /// complete, or given up.
+    pub blocked: Option<(u64, Shared)>,
+}
+
+impl Transactional {
+    fn wait(&mut self) {
+        let Some((subtasks, shared)) = &mut self.blocked else { return };
+        let ended = || {
+            let count = |count: &AtomicU64| count.load(Ordering::SeqCst);
+            count(&shared.completed) + count(&shared.aborted) > 0
+        };
+        while !ended() && shared.frozen.load(Ordering::SeqCst) < *subtasks {
+            std::thread::yield_now();
+        }
+        // Longer than the difference of what two threads take for the same moment.
+        std::thread::sleep(std::time::Duration::from_millis(5));
+        // From here on for the end alone.
+        *subtasks = u64::MAX;
+    }
 }
 
 impl Sink for Transactional {
@@ -391,6 +431,9 @@ impl Sink for Transactional {
     type Error = Broken;
 
     fn write(&mut self, batch: &Vec<Figure>) -> Result<(), Broken> {
+        if !batch.is_empty() {
+            self.wait();
+        }
         self.open.extend(batch);
         Ok(())
     }
