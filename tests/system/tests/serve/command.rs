@@ -181,7 +181,7 @@ fn what_a_job_holds_beyond_its_checkpoint_is_told_to_who_asks_for_it() {
     drop(files);
 
     place.append("flights.csv", &rows_again(&place));
-    let job = format!("{JOB} --rate 2000 --serve 127.0.0.1:0");
+    let job = format!("{JOB} --rate 200 --serve 127.0.0.1:0");
     let mut server = Server::start(&place, &job);
     let (mut client, mut told) = (server.client(), None);
     let count = |answer: &Value| answer["states"][0]["rows"][0]["value"].as_u64().unwrap();
