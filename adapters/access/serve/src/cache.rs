@@ -107,6 +107,14 @@ impl Cache {
         }
     }
 
+    /// Returns what a group holds, if it is kept and nobody reads it just now.
+    pub(crate) fn at_hand(&self, content: Content) -> Option<Arc<EncodedRows>> {
+        let slot = hold(&self.kept).slots.get(&content).map(Arc::clone)?;
+        let rows = slot.rows.try_lock().ok()?.clone()?;
+        hold(&self.kept).touch(&slot, content);
+        Some(rows)
+    }
+
     /// Takes out what is kept of the most parts that `content` begins with; says how many.
     fn before(&self, content: &Content) -> Option<(usize, Arc<EncodedRows>)> {
         let mut kept = hold(&self.kept);
@@ -219,6 +227,7 @@ mod tests {
         };
         assert!(ask(1) && ask(2) && !ask(1));
         assert!(ask(3), "2 is given up for it");
+        assert!(cache.at_hand(content(2)).is_none(), "and is not read again unasked");
         assert!(!ask(1) && ask(2) && !ask(1) && ask(3));
         assert_eq!(cache.usage(), Usage { bytes: 2 * one, hits: 3, misses: 5, parts: 5 });
     }

@@ -97,8 +97,34 @@ impl View {
         Ok(Vec::new())
     }
 
+    /// Returns what [`key`](Self::key) does, if nothing has to be read and nobody waited for.
+    pub fn key_at_hand(
+        &self,
+        state: &StateReader<'_>,
+        key: &Datum,
+    ) -> Result<Option<Vec<Row>>, Failure> {
+        let is_routed = self.known(state.entry()).and_then(|known| known.is_routed.get());
+        if is_routed != Some(&true) {
+            return Ok(None);
+        }
+        let content = self.content(state, state.group_of(key)?);
+        let rows = match content.parts.is_empty() {
+            true => Some(Arc::default()),
+            false => self.cache.at_hand(content),
+        };
+        rows.map(|rows| state.pick(&rows, key)).transpose()
+    }
+
     /// Reads the rows of a key group, as they are encoded.
     pub fn group(&self, state: &StateReader<'_>, group: u16) -> Result<Arc<EncodedRows>, Failure> {
+        let content = self.content(state, group);
+        if content.parts.is_empty() {
+            return Ok(Arc::default());
+        }
+        self.cache.get(content, |known, rows| state.encoded_onto(group, known, rows))
+    }
+
+    fn content(&self, state: &StateReader<'_>, group: u16) -> Content {
         let entry = state.entry();
         let parts = entry.parts(group).iter().map(|part| {
             let hash = self.hashes.get(&part.file).copied();
@@ -107,11 +133,7 @@ impl View {
         let cutoff = entry.life().map(|life| life.cutoff());
         // Which items of a list are kept, a delta says by their number among all.
         let grows = cutoff.is_none() || state.types().kind.rows() != Kind::List;
-        let content = Content { parts: parts.collect(), cutoff, grows };
-        if content.parts.is_empty() {
-            return Ok(Arc::default());
-        }
-        self.cache.get(content, |known, rows| state.encoded_onto(group, known, rows))
+        Content { parts: parts.collect(), cutoff, grows }
     }
 
     /// Returns whether keys lie in the groups that their schema says: of a type of keys with a

@@ -15,7 +15,6 @@ use holdwater_processor::StateReader;
 use holdwater_processor::datum::Datum;
 use holdwater_processor::failure::Failure;
 use holdwater_processor::row::{Row, key_of_cells};
-use holdwater_threads::Live;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
@@ -189,20 +188,49 @@ async fn key(State(source): State<Source>, uri: Uri) -> Answer {
     if is_live && id.is_some() {
         return Err(Refusal::bad("what is live is in no checkpoint: leave checkpoint= away"));
     }
+    if !is_live
+        && id.is_none()
+        && let Some(answer) = at_hand(&source.checkpoints, &given, &cells)
+    {
+        return answer.map(json);
+    }
     source
         .read(move |checkpoints| {
             let live = is_live.then(|| checkpoints.live().ok_or_else(no_job)).transpose()?;
-            from(checkpoints, id, |view| of_key(view, live, &given, &cells))
+            from(checkpoints, id, |view| {
+                of_key(view, live.is_some(), &given, &cells, |asked| match live {
+                    Some(live) => view.live(live, asked),
+                    None => asked.iter().map(|(state, key)| view.key(state, key)).collect(),
+                })
+            })
         })
         .await
 }
 
-/// Answers what states hold of a key.
-fn of_key(
-    view: &View,
-    live: Option<&Live>,
+/// Answers at once where nothing has to be read for that: to hand the question to another thread
+/// takes longer.
+fn at_hand(
+    checkpoints: &Checkpoints,
     given: &Parameters,
     cells: &[String],
+) -> Option<Result<String, Refusal>> {
+    let (view, mut is_at_hand) = (checkpoints.newest()?, true);
+    let answer = of_key(&view, false, given, cells, |asked| {
+        let held = asked.iter().map(|(state, key)| view.key_at_hand(state, key));
+        let held: Option<_> = held.collect::<Result<_, _>>()?;
+        is_at_hand = held.is_some();
+        Ok(held.unwrap_or_default())
+    });
+    answer.ok().filter(|_| is_at_hand)
+}
+
+/// Answers what states hold of a key, which `read` reads.
+fn of_key(
+    view: &View,
+    is_live: bool,
+    given: &Parameters,
+    cells: &[String],
+    read: impl FnOnce(&[(StateReader<'_>, Datum)]) -> Result<Vec<Vec<Row>>, Failure>,
 ) -> Result<Result<String, Refusal>, Failure> {
     let names: Vec<String> = given.all("state").map(str::to_owned).collect();
     let own = |(operator, entry): (&str, &StateEntry)| format!("{operator}/{}", entry.name);
@@ -212,17 +240,14 @@ fn of_key(
     for name in &names {
         let state = open!(view, name);
         match key_of_cells(state.key_schema(), cells) {
-            Ok(_) if is_every && live.is_some() && !state.has_known_groups() => {}
+            Ok(_) if is_every && is_live && !state.has_known_groups() => {}
             Ok(key) => asked.push((state, key)),
             Err(_) if is_every => {}
             Err(unfit) => return Ok(Err(Refusal::bad(format!("key: {unfit}")))),
         }
     }
-    let held = match live {
-        Some(live) => view.live(live, &asked)?,
-        None => asked.iter().map(|(state, key)| view.key(state, key)).collect::<Result<_, _>>()?,
-    };
-    let begin = live.map_or_else(|| begin(view), |_| "{\"live\":true".to_owned());
+    let held = read(&asked)?;
+    let begin = if is_live { "{\"live\":true".to_owned() } else { begin(view) };
     let mut body = format!("{begin},\"states\":[");
     let (mut shown, mut found) = (0, false);
     for ((state, _), rows) in asked.iter().zip(held) {
@@ -252,7 +277,7 @@ fn of_key(
     if !found {
         let (names, key) = (names.join(", "), cells.join(","));
         let place =
-            live.map_or_else(|| format!("checkpoint {}", view.id()), |_| "the job".to_owned());
+            if is_live { "the job".to_owned() } else { format!("checkpoint {}", view.id()) };
         let why = format!("no state of {names} has the key {key:?} in {place}");
         return Ok(Err(Refusal::not_found(why)));
     }
