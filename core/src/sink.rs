@@ -59,7 +59,8 @@ pub trait Sink {
     /// Drops a prepared or open transaction.
     fn abort(&mut self, transaction: &[u8]) -> Result<(), Self::Error>;
 
-    /// Returns every transaction of this output that is neither committed nor aborted.
+    /// Returns every transaction of this output that is neither committed nor aborted. At a restore
+    /// it is asked before anything else: an output that is not there yet has none.
     fn unresolved(&mut self) -> Result<Vec<Vec<u8>>, Self::Error>;
 
     /// Returns how far the output is committed, for the checkpoint.

@@ -123,10 +123,14 @@ impl Spool {
         remove(&self.path(&transaction.to_string()))
     }
 
-    /// Returns every transaction that is held.
+    /// Returns every transaction that is held; none before there is a directory for them.
     pub(super) fn list(&self) -> io::Result<Vec<Transaction>> {
         let mut found = Vec::new();
-        for entry in fs::read_dir(&self.directory)? {
+        let entries = match fs::read_dir(&self.directory) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(found),
+            entries => entries?,
+        };
+        for entry in entries {
             found.extend(self.transaction(&entry?.file_name()));
         }
         found.sort_unstable_by_key(|transaction| (transaction.id.epoch, transaction.id.checkpoint));
@@ -178,6 +182,7 @@ mod tests {
 
         let from = Some(other.path().join("output"));
         let mut spool = Spool::within(&own.path().join("output"), from);
+        assert_eq!(spool.list().unwrap(), [], "before it has begun");
         spool.begin().unwrap();
         assert_eq!(spool.list().unwrap(), []);
         spool.remove(&transaction).unwrap();
