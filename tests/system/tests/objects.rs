@@ -92,7 +92,7 @@ fn a_job_killed_again_and_again_counts_every_row_once_though_requests_fail() {
 fn of_two_jobs_on_one_place_one_goes_on_and_the_other_says_why_it_does_not() {
     let world = World::new();
     let job = format!("{JOB} --checkpoints s3://bucket/job --checkpoint-every 500rows");
-    let mut old = world.holdwater(&format!("{job} --rate 2000")).start();
+    let mut old = world.holdwater(&format!("{job} --rate 200")).start();
     old.until(|| !world.checkpoints("s3://bucket/job").is_empty());
     let new = world.holdwater(&format!("{job} --output new.csv").replace("--output out.csv ", ""));
     let new = new.start();
