@@ -190,10 +190,10 @@ fn a_checkpoint_costs_the_requests_that_the_page_says() {
     assert_eq!(count("PUT manifests"), 1, "{first}");
     // The claim, its test, the record.
     assert_eq!(count("PUT epochs"), 3, "{first}");
-    // What there is, the two looks of the claim, and that for rivals.
-    assert_eq!(count("GET epochs"), 4, "{first}");
+    // What there is, the two looks of the claim, that before the output, and that for rivals.
+    assert_eq!(count("GET epochs"), 5, "{first}");
     let lists = ["data", "epochs", "manifests"].map(|area| count(&format!("GET {area}")));
-    assert_eq!(lists.iter().sum::<u64>(), 8, "six of the start, two of the checkpoint: {first}");
+    assert_eq!(lists.iter().sum::<u64>(), 9, "seven of the start, two of the checkpoint: {first}");
 }
 
 /// Returns the commands of the page, one for each line; a line that ends with a backslash goes on.
