@@ -1,6 +1,5 @@
 //! All that there is, and every deed that could be the next.
 
-use std::fmt::Write as _;
 use std::hash::{Hash, Hasher};
 
 use holdwater::manifest::CheckpointId;
@@ -174,6 +173,10 @@ impl Model for Protocol {
 }
 
 impl Bounds {
+    /// One process, one record and two checkpoints, and nothing goes wrong.
+    pub const LEAST: Self =
+        Self { processes: 1, records: [1, 0], triggers: 2, expiries: 0, losses: 0, failures: 0 };
+
     /// Adds what a process that runs the job could do next.
     fn deeds(&self, number: usize, run: &Run, deeds: &mut Vec<Deed>) {
         for input in 0..INPUTS {
@@ -338,9 +341,7 @@ fn run_on(run: &mut Run, deed: Deed, output: &mut Output, left: &mut Bounds) -> 
 /// Worlds are told apart by all that they hold, written out: the machines have no other measure.
 impl World {
     fn written_out(&self) -> String {
-        let mut text = String::new();
-        write!(text, "{self:?}").expect("a text takes all that is written");
-        text
+        format!("{self:?}")
     }
 }
 
