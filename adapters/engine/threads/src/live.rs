@@ -21,21 +21,26 @@ use crate::message::Notice;
 /// nobody asks for costs nothing. What it tells is not in any checkpoint yet, and may never be: a
 /// job that goes on from one forgets it.
 ///
-/// ```no_run
-/// # fn job<S, F, K, B>() -> holdwater_threads::Job<S, F, K, B> { unimplemented!() }
+/// ```
 /// use std::time::Duration;
 ///
-/// use holdwater_threads::{Live, Question};
+/// use holdwater_threads::{Job, Live, Question};
 ///
-/// let live = Live::default();
-/// # let mut job = job::<(), (), (), ()>();
-/// job.options.live = live.clone();
-/// // From another thread, while the job runs:
-/// let states = vec![("count".to_owned(), None)];
-/// let question = Question { group: 7, states, bytes_max: 1 << 20 };
-/// match live.ask(question, Duration::from_secs(1)) {
-///     Ok(told) => println!("{} bytes of rows", told[0].rows.len()),
-///     Err(why) => println!("{why}"),
+/// /// Has a job asked that is about to run.
+/// fn connect<S, F, K, B>(job: &mut Job<S, F, K, B>) -> Live {
+///     let live = Live::default();
+///     job.options.live = live.clone();
+///     live
+/// }
+///
+/// /// Looks into it from another thread, while it runs.
+/// fn look(live: &Live) {
+///     let states = vec![("count".to_owned(), None)];
+///     let question = Question { group: 7, states, bytes_max: 1 << 20 };
+///     match live.ask(question, Duration::from_secs(1)) {
+///         Ok(told) => println!("{} bytes of rows", told[0].rows.len()),
+///         Err(why) => println!("{why}"),
+///     }
 /// }
 /// ```
 #[derive(Clone, Debug, Default)]
