@@ -36,7 +36,7 @@ pub use job::{Job, OperatorShape};
 pub use lineage::{Lineage, Living};
 pub use load::{FileDamage, LoadFailure, Reading, RestorePolicy, Restored, SkippedGroup, load};
 pub use perform::Performer;
-pub use publish::Halt;
+pub use publish::{Halt, newer_claim};
 pub use recovery::Recovery;
 pub use report::{GroupChange, Report, StateChange, TaskId};
 pub use retention::Retention;

@@ -86,10 +86,9 @@ pub enum CutBack {
 /// `beyond` says that checkpoints newer than the restored one were completed, so that more may be
 /// committed. An output that cannot be cut back then fails, unless `accept_duplicates`.
 ///
-/// `fence` fails where a newer epoch was begun
-/// (`checkpoint::Performer::fence`). It is asked once the transactions
-/// to abort are known: a newer epoch prepares its own behind its claim, so none of them is among
-/// these (docs/protocol.md 6).
+/// `fence` fails where a newer epoch was begun (`checkpoint::Performer::fence`). It is asked once
+/// the transactions to abort are known: a newer epoch prepares its own behind its claim, so none of
+/// them is among these (docs/protocol.md 6).
 pub fn restore<S: Sink, F>(
     sink: &mut S,
     entry: &SinkEntry,

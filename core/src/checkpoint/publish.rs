@@ -150,7 +150,7 @@ impl Publish {
 }
 
 /// Returns the newest epoch that was begun after `epoch`, by what the area of epochs holds.
-pub(super) fn newer_claim(found: &[ObjectId], epoch: u64) -> Option<u64> {
+pub fn newer_claim(found: &[ObjectId], epoch: u64) -> Option<u64> {
     let claims = found.iter().filter(|id| id.kind == ObjectKind::Claim).map(|id| id.epoch);
     claims.max().filter(|newest| *newest > epoch)
 }

@@ -1,6 +1,6 @@
 //! A process that runs the job: it begins an epoch, and then goes on from what it found.
 
-use holdwater::checkpoint::{Recovered, Recovery, RecoveryCommand, Start};
+use holdwater::checkpoint::{Recovered, Recovery, RecoveryCommand, Start, newer_claim};
 use holdwater::manifest::CheckpointId;
 use holdwater::planted::planted;
 use holdwater::storage::{Area, Reply, Request};
@@ -98,7 +98,7 @@ impl Settling {
     pub(crate) fn reply(&mut self, reply: Reply) -> bool {
         self.asked = None;
         let Reply::Listed(found) = reply else { return false };
-        found.iter().all(|id| id.epoch <= self.recovered.epoch)
+        newer_claim(&found, self.recovered.epoch).is_none()
     }
 
     /// Returns whether the output may be changed now.
